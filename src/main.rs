@@ -1,0 +1,2 @@
+//! `bench`: runs a DontManage bench.
+fn main() {}
