@@ -1,2 +1,27 @@
-//! `bench`: runs a DontManage bench.
-fn main() {}
+//! `bench`: runs a DontManage bench. Parses the command line, runs the command, prints the error,
+//! ends with its exit status.
+
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the commands that use the foundation land one after the other"
+)]
+
+mod cli;
+mod error;
+mod exit_code;
+mod names;
+mod settings;
+
+use std::process::ExitCode as ProcessExitCode;
+
+fn main() -> ProcessExitCode {
+    let code = match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("{error}");
+            error.exit_code()
+        }
+    };
+    code.into()
+}
