@@ -10,7 +10,9 @@
 mod cli;
 mod error;
 mod exit_code;
+mod files;
 mod names;
+mod procfile;
 mod settings;
 
 use std::process::ExitCode as ProcessExitCode;
