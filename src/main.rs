@@ -12,8 +12,11 @@ mod error;
 mod exit_code;
 mod files;
 mod names;
+mod probe;
 mod procfile;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 use std::process::ExitCode as ProcessExitCode;
 

@@ -167,6 +167,11 @@ impl Connection {
         self.socket.is_some() && self.owed == 0
     }
 
+    /// Gives the commands from now on another deadline, as the last part of a larger one.
+    pub fn set_reply_deadline(&mut self, deadline: Duration) {
+        self.deadlines.reply = deadline;
+    }
+
     /// Sends one command and waits for its reply, which is copied. A refusal by the server is an error
     /// ([`RedisError::Server`]) that leaves the connection open.
     pub fn command(&mut self, args: &[&[u8]]) -> Result<Reply, RedisError> {

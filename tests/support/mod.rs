@@ -3,10 +3,12 @@
 
 mod command;
 mod processes;
+mod redis;
 mod wait;
 
 pub use command::Output;
 pub use processes::{alive, started_below};
+pub use redis::TestRedis;
 pub use wait::{DEADLINE, until};
 
 use std::net::TcpListener;

@@ -1,0 +1,17 @@
+//! Questions to running servers, and what the answers mean: is it ready, is it healthy, is it ours.
+//!
+//! Each probe is one blocking call with one deadline over all of it, safe to make from a short-lived
+//! thread. Nothing here starts a process, writes anywhere, or knows of supervision or commands.
+
+mod connect;
+mod deadline;
+mod http;
+mod port;
+mod redis;
+mod redis_answer;
+
+pub use connect::{ConnectAnswer, tcp, unix};
+pub use http::{HttpAnswer, HttpUrl, HttpUrlError, get as http_get};
+pub use port::{Listener, PortOwner, PortProblem, check_free, listener};
+pub use redis::ask as ask_redis;
+pub use redis_answer::{RedisAnswer, RedisFacts};
