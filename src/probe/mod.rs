@@ -1,7 +1,8 @@
 //! Questions to running servers, and what the answers mean: is it ready, is it healthy, is it ours.
 //!
 //! Each probe is one blocking call with one deadline over all of it, safe to make from a short-lived
-//! thread. Nothing here starts a process, writes anywhere, or knows of supervision or commands.
+//! thread. Nothing here writes anywhere, knows of supervision or commands, or starts a process (but
+//! for `server`, which asks a program for its version).
 
 mod connect;
 mod deadline;
@@ -9,9 +10,11 @@ mod http;
 mod port;
 mod redis;
 mod redis_answer;
+mod server;
 
 pub use connect::{ConnectAnswer, tcp, unix};
 pub use http::{HttpAnswer, HttpUrl, HttpUrlError, get as http_get};
 pub use port::{Listener, PortOwner, PortProblem, check_free, listener};
 pub use redis::ask as ask_redis;
 pub use redis_answer::{RedisAnswer, RedisFacts};
+pub use server::{ServerProblem, find_server, server_version};

@@ -346,7 +346,11 @@ mod tests {
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), permissions).expect("an open folder");
         let copy = folder.path().join("tests");
-        std::fs::copy(std::env::current_exe().expect("this binary"), &copy).expect("a copy");
+        // By another process: a file that this one has open for writing could not be run if a test
+        // beside this one forked just now.
+        let copied =
+            Command::new("cp").arg(std::env::current_exe().expect("this binary")).arg(&copy).status();
+        assert!(copied.is_ok_and(|status| status.success()), "a copy");
         let output = Command::new(copy)
             .args(["--exact", "probe::port::tests::seen_by_another_user"])
             .env("PORT_OF_ROOT", port.to_string())

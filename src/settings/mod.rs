@@ -3,8 +3,10 @@
 
 mod layout;
 mod origin;
+mod server_version;
 mod units;
 
 pub use layout::{BenchDir, Framework, FrameworkVersion};
 pub use origin::{Origin, Origins};
+pub use server_version::{ServerKind, ServerVersion};
 pub use units::{Bytes, UnitError, parse_duration, show_duration};
