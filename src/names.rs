@@ -165,6 +165,14 @@ impl Port {
         })
     }
 
+    /// A port that is known when the program is built.
+    pub const fn known(number: u16) -> Option<Self> {
+        match NonZeroU16::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
     /// The number.
     pub const fn number(self) -> u16 {
         self.0.get()

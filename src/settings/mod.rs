@@ -1,12 +1,38 @@
 //! The settings of a bench: the ground floor. Knows no command line, no templates, no processes
 //! and no clock.
 
+mod convert;
+mod generation;
+mod json_source;
+mod key;
 mod layout;
+mod load;
+mod memory;
+mod model;
 mod origin;
+mod probe;
+mod programs;
+mod reader;
+mod redis_server;
+mod schema;
 mod server_version;
+mod source;
+#[cfg(test)]
+mod tests;
+mod toml_source;
 mod units;
+mod url_text;
+mod value;
 
+pub use generation::Layout;
 pub use layout::{BenchDir, Framework, FrameworkVersion};
+pub use load::{Flags, load, load_with};
+pub use memory::Memory;
+pub use model::{
+    Bench, EvictionPolicy, Health, MaxMemory, Probe, Program, Queue, RedisCache, RedisServer, RestartPolicy,
+    Settings, SocketioRedis, StopSignal, Web, Workers,
+};
 pub use origin::{Origin, Origins};
 pub use server_version::{ServerKind, ServerVersion};
 pub use units::{Bytes, UnitError, parse_duration, show_duration};
+pub use url_text::UrlText;

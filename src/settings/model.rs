@@ -8,8 +8,12 @@ use std::time::Duration;
 use dontmanage_cache::RedisUrl;
 use indexmap::IndexMap;
 
+use super::generation::Layout;
+use super::layout::Framework;
 use super::origin::Origins;
 use super::units::Bytes;
+use super::url_text::UrlText;
+use crate::error::Problem;
 use crate::names::{BenchName, Port, ProgramName, QueueName};
 
 /// All settings of one bench, and where each came from.
@@ -34,8 +38,14 @@ pub struct Settings {
     pub workers: Workers,
     /// `[programs.NAME]`, in the file's order.
     pub programs: IndexMap<ProgramName, Program>,
+    /// The framework that is installed.
+    pub framework: Framework,
+    /// Which generation of benches this one belongs to.
+    pub layout: Layout,
     /// Where each value came from, by dotted key.
     pub origins: Origins,
+    /// What is odd, but no mistake.
+    pub warnings: Vec<Problem>,
 }
 
 /// `[bench]`
@@ -50,7 +60,10 @@ pub struct Bench {
 /// One redis-server of the bench, or the address of one elsewhere.
 #[derive(Clone, Debug)]
 pub struct RedisServer {
-    /// What workers connect to; written to `common_site_config.json`.
+    /// What workers connect to, with everything that was written there: for `common_site_config.json`
+    /// and the workers' environment, never for the screen.
+    pub url_text: UrlText,
+    /// The same, read. Shows no password.
     pub url: RedisUrl,
     /// Whether this bench renders and starts the server: false for a URL of another host.
     pub local: bool,
@@ -118,7 +131,7 @@ pub enum SocketioRedis {
     /// The cache's server, the layout of the framework from 15 on.
     SharesCache,
     /// A server of its own, the layout of benches before that.
-    Own(RedisServer),
+    Own(Box<RedisServer>),
 }
 
 /// `[web]`
@@ -226,7 +239,7 @@ pub enum Probe {
     },
     /// `{ exec = "…" }`: the command, a line for `sh`, ends with 0.
     Exec(String),
-    /// `"notify"`: the program says READY=1 to the socket that `NOTIFY_SOCKET` names (sd_notify).
+    /// `"notify"`: the program says READY=1 to the socket that `NOTIFY_SOCKET` names (`sd_notify`).
     Notify,
     /// `{ log = "…" }`: a line of its output holds this text.
     Log(String),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
+use super::schema;
+
 /// Where a value came from. Later variants win over earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -49,11 +51,18 @@ impl Origins {
         self.0.insert(key.into(), origin);
     }
 
-    /// Place and key for an error: `bench.toml:7 redis_cache.port`.
+    /// Place and key for an error: `bench.toml:7 redis_cache.port`. The key is called as it is called there.
     pub fn place(&self, key: &str) -> String {
         match self.of(key) {
             Origin::Default => format!("{key} (default)"),
-            origin => format!("{origin} {key}"),
+            origin @ Origin::File { file, .. } if file.ends_with("common_site_config.json") => {
+                // A port that nobody gave by itself is part of its URL there.
+                let url = key.strip_suffix(".port").map(|table| format!("{table}.url"));
+                let name = schema::legacy_name(key).or_else(|| schema::legacy_name(url.as_deref()?));
+                format!("{origin} {}", name.unwrap_or(key))
+            }
+            origin @ Origin::File { .. } => format!("{origin} {key}"),
+            origin => origin.to_string(),
         }
     }
 }
