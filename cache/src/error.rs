@@ -109,6 +109,8 @@ impl RedisError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Server { source, .. } => source.is_outage(),
+            // One value that is too large says nothing about the server.
+            Self::NotRedis { source, .. } => !matches!(source, ProtocolError::TooLarge { .. }),
             _ => true,
         }
     }

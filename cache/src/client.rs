@@ -1,0 +1,280 @@
+//! The client that a process shares: pooled connections behind a circuit breaker.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::breaker::{Admission, Backoff, Breaker};
+use crate::connection::{Connection, Deadlines};
+use crate::error::RedisError;
+use crate::event::{Event, Listener};
+use crate::pool::Pool;
+use crate::resp::Reply;
+use crate::stats::{Counters, Stats};
+use crate::url::RedisUrl;
+
+/// How a client behaves.
+///
+/// ```
+/// use std::time::Duration;
+/// use dontmanage_cache::{ClientOptions, Deadlines};
+///
+/// let options = ClientOptions::new()
+///     .deadlines(Deadlines::default().reply(Duration::from_millis(100)))
+///     .on_event(|event| eprintln!("{event}"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    deadlines: Deadlines,
+    backoff: Backoff,
+    max_idle: usize,
+    listener: Listener,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            deadlines: Deadlines::default(),
+            backoff: Backoff::default(),
+            max_idle: 16,
+            listener: Listener::default(),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long the server may take.
+    #[must_use]
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// How long to leave a server alone that was found away.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// How many connections are kept for later; as many threads can use the client at once without
+    /// connecting anew.
+    #[must_use]
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.max_idle = connections;
+        self
+    }
+
+    /// Where the begin and the end of an outage are told. Without this they are lines on standard error.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Listener::new(listener);
+        self
+    }
+}
+
+/// What a call means, which decides what may be done when it fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Call {
+    /// Changes nothing. Repeated once if an idle connection turns out to be closed.
+    Read,
+    /// Changes something, and doing it twice is doing it once. Repeated likewise.
+    Write,
+    /// Must not be done twice. Never repeated.
+    Once,
+}
+
+/// A client of one Redis server: cheap to clone, shared by all threads, safe to use after a fork.
+///
+/// Making one does not connect. Every call ends within the deadlines; while the server is away, a call
+/// costs microseconds ([`RedisError::Paused`]).
+///
+/// ```no_run
+/// use dontmanage_cache::{Call, Client, RedisUrl};
+///
+/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
+/// let reply = client.command(Call::Read, &[b"DBSIZE"])?;
+/// println!("{:?} keys", reply.as_int());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    url: RedisUrl,
+    address: String,
+    deadlines: Deadlines,
+    pool: Pool<Box<Connection>>,
+    breaker: Breaker,
+    listener: Listener,
+    counters: Counters,
+    /// What the breaker's times count from.
+    made: Instant,
+    /// `counters.skipped` when the outage began.
+    skipped_before: AtomicU64,
+    writes_refused: AtomicBool,
+}
+
+impl Client {
+    /// A client with the default options.
+    #[must_use]
+    pub fn new(url: RedisUrl) -> Self {
+        Self::with_options(url, ClientOptions::default())
+    }
+
+    /// A client with options of its own.
+    #[must_use]
+    pub fn with_options(url: RedisUrl, options: ClientOptions) -> Self {
+        let ClientOptions { deadlines, backoff, max_idle, listener } = options;
+        let longest_call = deadlines.connect.saturating_add(deadlines.reply);
+        Self {
+            inner: Arc::new(Inner {
+                address: url.address().to_string(),
+                url,
+                deadlines,
+                pool: Pool::new(max_idle),
+                breaker: Breaker::new(backoff, longest_call),
+                listener,
+                counters: Counters::default(),
+                made: Instant::now(),
+                skipped_before: AtomicU64::new(0),
+                writes_refused: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn url(&self) -> &RedisUrl {
+        &self.inner.url
+    }
+
+    /// Counts since the client was made.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.counters.snapshot()
+    }
+
+    /// Whether the server was away at the last look, so that calls are not tried for now.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.inner.breaker.is_open()
+    }
+
+    /// Sends one command. For many small ones, or to read a reply without copying it, see [`run`](Self::run).
+    pub fn command(&self, call: Call, args: &[&[u8]]) -> Result<Reply, RedisError> {
+        self.run(call, |connection| connection.command(args))
+    }
+
+    /// The time that a PING takes.
+    pub fn ping(&self) -> Result<Duration, RedisError> {
+        self.run(Call::Read, Connection::ping)
+    }
+
+    /// Lends a connection to `exchange`. Unless the call is [`Call::Once`], `exchange` is run a second
+    /// time, on a new connection, if the first turns out to have been closed while it was idle.
+    pub fn run<T>(
+        &self,
+        call: Call,
+        mut exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let inner = &*self.inner;
+        let admission = inner.breaker.admit(|| inner.made.elapsed());
+        if let Admission::Wait(retry_in) = admission {
+            inner.counters.skipped.add();
+            return Err(RedisError::Paused { address: inner.address.clone(), retry_in });
+        }
+        let result = inner.attempt(call, &mut exchange);
+        match &result {
+            Err(error) => inner.note_failure(error, admission, call),
+            Ok(_) => inner.note_success(call),
+        }
+        result
+    }
+}
+
+impl Inner {
+    fn attempt<T>(
+        &self,
+        call: Call,
+        exchange: &mut impl FnMut(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let pid = std::process::id();
+        if let Some(mut connection) = self.pool.take(pid) {
+            let result = exchange(&mut connection);
+            match result {
+                Err(RedisError::Closed { .. }) if call != Call::Once => {
+                    // The server has closed what was idle: most likely all of it.
+                    self.pool.clear();
+                }
+                result => {
+                    self.keep(pid, connection);
+                    return result;
+                }
+            }
+        }
+        let mut connection = Box::new(Connection::open(&self.url, &self.deadlines)?);
+        self.counters.connects.add();
+        let result = exchange(&mut connection);
+        self.keep(pid, connection);
+        result
+    }
+
+    fn keep(&self, pid: u32, connection: Box<Connection>) {
+        if connection.is_open() {
+            self.pool.put(pid, connection);
+        }
+    }
+
+    fn note_success(&self, call: Call) {
+        if let Some(lasted) = self.breaker.succeed(|| self.made.elapsed()) {
+            let skipped = self.counters.skipped.get() - self.skipped_before.load(Ordering::Relaxed);
+            self.listener.tell(&Event::OutageEnded { address: &self.address, lasted, skipped });
+        }
+        if call == Call::Write
+            && self.writes_refused.load(Ordering::Relaxed)
+            && self.writes_refused.swap(false, Ordering::Relaxed)
+        {
+            self.listener.tell(&Event::WritesTaken { address: &self.address });
+        }
+    }
+
+    fn note_failure(&self, error: &RedisError, admission: Admission, call: Call) {
+        self.counters.errors.add();
+        if error.is_outage() {
+            // Before the breaker opens, so that no skipped call is left out of the count.
+            let skipped = self.counters.skipped.get();
+            if self.breaker.fail(self.made.elapsed(), admission) {
+                self.skipped_before.store(skipped, Ordering::Relaxed);
+                self.counters.outages.add();
+                self.listener.tell(&Event::OutageBegan { error });
+            }
+            return;
+        }
+        // The server refused this command, but it is there.
+        self.note_success(Call::Read);
+        if call != Call::Read
+            && error.server_error().is_some_and(crate::ServerError::refuses_writes)
+            && !self.writes_refused.swap(true, Ordering::Relaxed)
+        {
+            self.listener.tell(&Event::WritesRefused { error });
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("url", &self.inner.url).finish_non_exhaustive()
+    }
+}
