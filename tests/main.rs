@@ -9,4 +9,5 @@
 
 mod support;
 
+mod cache_ping;
 mod completions;

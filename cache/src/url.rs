@@ -95,6 +95,12 @@ impl RedisUrl {
         self
     }
 
+    /// The same server with the same login and database, reached by its unix socket.
+    #[must_use]
+    pub fn by_socket(&self, path: impl Into<PathBuf>) -> Self {
+        Self { address: Address::Unix(path.into()), ..self.clone() }
+    }
+
     /// Where the server listens.
     #[must_use]
     pub fn address(&self) -> &Address {
@@ -481,6 +487,12 @@ mod tests {
         assert!(url("rediss://host:6380").is_tls());
         assert_eq!(url("redis://:pw@h").username(), None);
         assert_eq!(url("redis://h?db=4").db(), 4);
+    }
+
+    #[test]
+    fn a_server_reached_by_its_socket_is_asked_with_the_same_login() {
+        let got = url("redis://bob:pw@localhost:1/3").by_socket("/run/x.sock");
+        assert_eq!(got, url("unix://bob:pw@/run/x.sock?db=3"));
     }
 
     #[test]

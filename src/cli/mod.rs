@@ -1,8 +1,10 @@
 //! The command line: one file per command. Nothing here is logic that another caller could want.
 
+mod cache;
 mod completions;
 mod context;
 mod man;
+mod stdout;
 
 pub use context::Context;
 
@@ -36,6 +38,7 @@ pub struct GlobalArgs {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Cache(cache::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -46,6 +49,7 @@ pub fn run() -> Result<ExitCode> {
     let cli = Cli::parse();
     let context = Context::new(cli.global);
     match cli.command {
+        Command::Cache(args) => cache::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &context),
         Command::Man(args) => man::run(&args, &context),
     }

@@ -16,6 +16,7 @@ mod reader;
 mod redis_server;
 mod schema;
 mod server_version;
+mod site;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -34,5 +35,6 @@ pub use model::{
 };
 pub use origin::{Origin, Origins};
 pub use server_version::{ServerKind, ServerVersion};
+pub use site::Site;
 pub use units::{Bytes, UnitError, parse_duration, show_duration};
 pub use url_text::UrlText;

@@ -1,0 +1,136 @@
+//! The bench's cache server, asked for a person: a server that is away is an error, told within a
+//! deadline, and never a miss.
+
+use std::time::Duration;
+
+use dontmanage_cache::{Connection, Deadlines, RedisError, RedisUrl};
+
+use crate::cli::Context;
+use crate::error::{Error, Problem, Result};
+use crate::exit_code::ExitCode;
+use crate::probe::{self, RedisAnswer};
+use crate::settings::{BenchDir, Settings, load};
+
+/// How long a server may take to accept us. A person waits longer than a worker.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long it may take for one step of the work.
+const REPLY: Duration = Duration::from_secs(3);
+
+/// The bench of the command, and where its cache is.
+pub struct Server {
+    /// The bench.
+    pub bench: BenchDir,
+    /// Its settings.
+    pub settings: Settings,
+    /// Where workers look for the cache: by its unix socket if there is one, then by its URL.
+    addresses: Vec<RedisUrl>,
+}
+
+impl Server {
+    /// Reads the bench's settings.
+    pub fn of(context: &Context) -> Result<Self> {
+        let bench = context.bench()?;
+        let settings = load(&bench, &|name| std::env::var(name).ok())?;
+        let server = &settings.redis_cache.server;
+        let mut addresses = Vec::new();
+        if let Some(socket) = server.socket.as_ref().filter(|socket| server.local && socket.exists()) {
+            addresses.push(server.url.by_socket(socket));
+        }
+        if !addresses.contains(&server.url) {
+            addresses.push(server.url.clone());
+        }
+        Ok(Self { bench, settings, addresses })
+    }
+
+    /// Connects, and makes sure that the server is ready for work.
+    pub fn connect(&self) -> Result<Connected> {
+        Ok(self.try_connect()?)
+    }
+
+    /// The same, with what keeps the server from it in detail. A socket on which nobody listens was left
+    /// behind by a server that was killed: the URL is asked then.
+    pub fn try_connect(&self) -> Result<Connected, Box<Away>> {
+        let mut away = None;
+        for url in &self.addresses {
+            match Connected::open(url) {
+                Ok(connected) => return Ok(connected),
+                Err(answer) => {
+                    let nobody = matches!(answer, RedisAnswer::Refused | RedisAnswer::NoSocket);
+                    away = Some(Away { url: url.clone(), answer });
+                    if !nobody {
+                        break;
+                    }
+                }
+            }
+        }
+        let nowhere =
+            || Away { url: self.settings.redis_cache.server.url.clone(), answer: RedisAnswer::Refused };
+        Err(Box::new(away.unwrap_or_else(nowhere)))
+    }
+}
+
+/// A server that can't be used.
+#[derive(Debug)]
+pub struct Away {
+    /// Where it should be.
+    pub url: RedisUrl,
+    /// What keeps it from its work.
+    pub answer: RedisAnswer,
+}
+
+impl From<Box<Away>> for Error {
+    fn from(away: Box<Away>) -> Self {
+        unhealthy(&away.answer, &away.url)
+    }
+}
+
+/// A connection to a server that was ready a moment ago.
+pub struct Connected {
+    /// Where it is.
+    pub url: RedisUrl,
+    /// The connection.
+    pub redis: Connection,
+}
+
+impl Connected {
+    fn open(url: &RedisUrl) -> Result<Self, RedisAnswer> {
+        let deadlines = Deadlines::default().connect(CONNECT).reply(REPLY);
+        let opened = Connection::open(url, &deadlines).and_then(|mut redis| {
+            redis.ping()?;
+            Ok(redis)
+        });
+        match opened {
+            Ok(redis) => Ok(Self { url: url.clone(), redis }),
+            // Asked anew by the probe, which hears what it has to say for itself.
+            Err(RedisError::NotRedis { .. }) => Err(probe::ask_redis(url, REPLY)),
+            Err(error) => Err(RedisAnswer::from_error(error)),
+        }
+    }
+
+    /// Does something with the connection; its failure becomes an error for the user.
+    pub fn run<T>(&mut self, exchange: impl FnOnce(&mut Connection) -> Result<T, RedisError>) -> Result<T> {
+        exchange(&mut self.redis).map_err(|error| failed(error, &self.url))
+    }
+}
+
+/// An error of the cache library as one for the user: a server that can't work is exit status 5.
+pub fn failed(error: RedisError, url: &RedisUrl) -> Error {
+    let refuses_writes = error.server_error().is_some_and(dontmanage_cache::ServerError::refuses_writes);
+    let outage = error.is_outage();
+    let answer = RedisAnswer::from_error(error);
+    if outage || refuses_writes {
+        unhealthy(&answer, url)
+    } else {
+        // The server is well; it is this command that it refuses.
+        Error::failed(Problem::new(answer.describe()).at(url))
+    }
+}
+
+fn unhealthy(answer: &RedisAnswer, url: &RedisUrl) -> Error {
+    Error::with_code(ExitCode::Unhealthy, vec![answer.problem(url)])
+}
+
+/// A wrong command line: exit status 2.
+pub fn usage(what: impl Into<String>, fix: impl Into<String>) -> Error {
+    Error::usage(Problem::new(what).fix(fix))
+}
