@@ -40,6 +40,18 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What happened.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Where it is, if that is known.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names and output of programs end up here: no terminal is told to do anything by them.

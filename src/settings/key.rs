@@ -22,6 +22,11 @@ impl KeyPath {
         Some(Self(keys.iter().map(|key| key.get().to_owned()).collect()))
     }
 
+    /// From its parts, borrowed.
+    pub fn from_parts(parts: &[&str]) -> Self {
+        Self(parts.iter().map(|part| (*part).to_owned()).collect())
+    }
+
     /// The parts.
     pub fn parts(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()

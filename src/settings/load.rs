@@ -25,7 +25,7 @@ use crate::names::{BenchName, Port, QueueName};
 /// Nobody writes so much by hand; whatever is larger is no settings file.
 const TOML_LIMIT: Bytes = Bytes::from_mib(1);
 /// The framework's own settings are in here too.
-const JSON_LIMIT: Bytes = Bytes::from_mib(16);
+pub const JSON_LIMIT: Bytes = Bytes::from_mib(16);
 
 /// What flags say about settings.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,8 @@
 //! The settings of a bench: the ground floor. Knows no command line, no templates, no processes
 //! and no clock.
 
+mod change;
+mod common_config;
 mod convert;
 mod generation;
 mod json_source;
@@ -12,19 +14,24 @@ mod model;
 mod origin;
 mod probe;
 mod programs;
+mod python_literal;
 mod reader;
 mod redis_server;
 mod schema;
 mod server_version;
+mod setup_config;
+mod show;
 mod site;
 mod source;
 #[cfg(test)]
 mod tests;
+mod toml_edits;
 mod toml_source;
 mod units;
 mod url_text;
 mod value;
 
+pub use change::{Change, set, unset, write_back};
 pub use generation::Layout;
 pub use layout::{BenchDir, Framework, FrameworkVersion};
 pub use load::{Flags, load, load_with};
@@ -35,6 +42,8 @@ pub use model::{
 };
 pub use origin::{Origin, Origins};
 pub use server_version::{ServerKind, ServerVersion};
+pub use setup_config::{Surroundings, complete as complete_common_config, siblings};
+pub use show::{Shown, all as show_all};
 pub use site::Site;
 pub use units::{Bytes, UnitError, parse_duration, show_duration};
 pub use url_text::UrlText;

@@ -46,6 +46,11 @@ impl Origins {
         self.0.get(key).unwrap_or(&Origin::Default)
     }
 
+    /// Whether somebody said something about the key.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// Notes where a key's value came from.
     pub fn set(&mut self, key: impl Into<String>, origin: Origin) {
         self.0.insert(key.into(), origin);

@@ -1,0 +1,267 @@
+//! Changing a setting: which file says it, what the file's new text is, and whether the settings are
+//! still good with it. Nothing is written here; a change that would break the settings is refused
+//! before anybody could write it.
+
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+use toml_edit::{Array, Value as Toml};
+
+use super::common_config::CommonConfig;
+use super::key::KeyPath;
+use super::layout::BenchDir;
+use super::load::{Flags, Machine, Texts, from_texts};
+use super::model::{MaxMemory, RedisServer, Settings, SocketioRedis};
+use super::reader::{BENCH_TOML, COMMON_SITE_CONFIG};
+use super::schema::{self, Key, Kind};
+use super::source::{self, SyntaxError};
+use super::toml_edits::{self, EditError};
+use super::units::Bytes;
+use crate::error::{Error, Problem, Result};
+
+/// A settings file's new text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The file.
+    pub path: PathBuf,
+    /// All of its text.
+    pub text: String,
+}
+
+/// What a variable is set to.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Sets a key to what the user typed. A bench with a `bench.toml` has it there; another one in
+/// `common_site_config.json`, if the key has a name there.
+pub fn set(bench: &BenchDir, env: Env<'_>, key: &str, typed: &str) -> Result<Vec<Change>> {
+    let (path, known) = known_key(key)?;
+    let before = Texts::read(bench)?;
+    let mut after = before.clone();
+    match known.legacy.filter(|_| before.bench_toml.is_none()) {
+        Some(name) => {
+            let mut config = common_config(&before)?;
+            config.set(name, &legacy_value(known, typed));
+            after.common_site_config = Some(config.to_string());
+        }
+        None => {
+            let text = before.bench_toml.clone().unwrap_or_default();
+            let value = toml_value(known.kind, typed);
+            after.bench_toml = Some(toml_edits::set(&text, &path, value).map_err(cannot_edit)?);
+        }
+    }
+    agree(bench, env, &before, after, &path)
+}
+
+/// Takes a key out of the file that says it; no change if no file does.
+pub fn unset(bench: &BenchDir, env: Env<'_>, key: &str) -> Result<Vec<Change>> {
+    let (path, known) = known_key(key)?;
+    let before = Texts::read(bench)?;
+    let mut after = before.clone();
+    if let Some(text) = &before.bench_toml {
+        if let Some(new) = toml_edits::unset(text, &path).map_err(cannot_edit)? {
+            after.bench_toml = Some(new);
+        }
+    } else if let Some(name) = known.legacy {
+        let mut config = common_config(&before)?;
+        if config.remove(name) {
+            after.common_site_config = Some(config.to_string());
+        }
+    }
+    agree(bench, env, &before, after, &path)
+}
+
+/// What workers must agree on and `common_site_config.json` says differently, or not at all although
+/// somebody has set it: addresses and ports. None if the file is right.
+pub fn write_back(bench: &BenchDir, settings: &Settings) -> Result<Option<Change>> {
+    let texts = Texts::read(bench)?;
+    let mut config = common_config(&texts)?;
+    agreed(&mut config, settings);
+    Ok(config.is_changed().then(|| Change { path: bench.common_site_config(), text: config.to_string() }))
+}
+
+/// Makes the object say what the settings say about addresses and ports, where they are set.
+pub fn agreed(config: &mut CommonConfig, settings: &Settings) {
+    let is_set = |key: &str| settings.origins.is_set(key);
+    let mut url = |name: &'static str, server: &RedisServer| {
+        let set = is_set(&format!("{name}.url"))
+            || is_set(&format!("{name}.port"))
+            || is_set(&format!("{name}.bind"));
+        if set && config.text(name).as_deref() != Some(server.url_text.reveal()) {
+            config.set(name, &server.url_text.reveal().into());
+        }
+    };
+    url("redis_cache", &settings.redis_cache.server);
+    url("redis_queue", &settings.redis_queue);
+    if let SocketioRedis::Own(server) = &settings.redis_socketio {
+        url("redis_socketio", server);
+    }
+    for (key, name, port) in [
+        ("web.port", "webserver_port", settings.web.port),
+        ("socketio.port", "socketio_port", settings.socketio_port),
+        ("watch.port", "file_watcher_port", settings.watch_port),
+    ] {
+        let said =
+            config.text(name).and_then(|text| text.trim().parse().ok()).or_else(|| config.number(name));
+        if is_set(key) && said != Some(i64::from(port.number())) {
+            config.set(name, &port.number().into());
+        }
+    }
+}
+
+/// Checks the new texts and adds what must be written back for the workers.
+fn agree(
+    bench: &BenchDir,
+    env: Env<'_>,
+    before: &Texts,
+    mut after: Texts,
+    key: &KeyPath,
+) -> Result<Vec<Change>> {
+    let machine = Machine::of(bench);
+    let read = |texts: &Texts| from_texts(bench, texts, env, &Flags::default(), machine);
+    match read(&after) {
+        Ok(settings) if after.bench_toml.is_some() && after.common_site_config.is_some() => {
+            // Without the environment: what holds for this one command is not for the file.
+            let lasting =
+                from_texts(bench, &after, &|_| None, &Flags::default(), machine).unwrap_or(settings);
+            let mut config = common_config(&after)?;
+            agreed(&mut config, &lasting);
+            if config.is_changed() {
+                after.common_site_config = Some(config.to_string());
+            }
+        }
+        Ok(_) => {}
+        Err(error) => refuse_new_mistakes(&error, read(before).err().as_ref(), key)?,
+    }
+    let mut changes = Vec::new();
+    for (old, new, path) in [
+        (&before.bench_toml, after.bench_toml, bench.settings_file()),
+        (&before.common_site_config, after.common_site_config, bench.common_site_config()),
+    ] {
+        if let Some(text) = new.filter(|new| old.as_ref() != Some(new)) {
+            changes.push(Change { path, text });
+        }
+    }
+    Ok(changes)
+}
+
+/// A mistake that was there before does not stand in the way: this may be the edit that mends another.
+fn refuse_new_mistakes(after: &Error, before: Option<&Error>, key: &KeyPath) -> Result<()> {
+    let old: Vec<&str> =
+        before.map(|error| error.problems().iter().map(Problem::what).collect()).unwrap_or_default();
+    let names = KeyNames::of(key);
+    let mut new = Vec::new();
+    for problem in after.problems() {
+        let place = problem.place().unwrap_or_default();
+        if names.is_all_of(place) {
+            // The line is of a file that nobody wrote.
+            new.push(problem.clone().at(format!("{key}, as given; nothing was changed")));
+        } else if names.are_in(place) || !old.contains(&problem.what()) {
+            new.push(problem.clone());
+        }
+    }
+    if new.is_empty() { Ok(()) } else { Err(source::refused(new)) }
+}
+
+/// How places in error messages call a key.
+struct KeyNames {
+    here: String,
+    legacy: Option<&'static str>,
+}
+
+impl KeyNames {
+    fn of(key: &KeyPath) -> Self {
+        let here = key.to_string();
+        Self { legacy: schema::legacy_name(&here), here }
+    }
+
+    fn is_name(&self, word: &str) -> bool {
+        word == self.here || Some(word) == self.legacy
+    }
+
+    /// `FILE:LINE KEY`
+    fn is_all_of(&self, place: &str) -> bool {
+        place.split_once(' ').is_some_and(|(_, rest)| self.is_name(rest))
+    }
+
+    /// `FILE:LINE KEY and FILE:LINE KEY`
+    fn are_in(&self, place: &str) -> bool {
+        place.split(' ').any(|word| self.is_name(word))
+    }
+}
+
+fn known_key(typed: &str) -> Result<(KeyPath, &'static Key)> {
+    let path = KeyPath::parse(typed);
+    if let Some(path) = &path
+        && let Some(known) = schema::find(path)
+    {
+        return Ok((path.clone(), known));
+    }
+    let suggestion = path.as_ref().and_then(schema::suggestion);
+    let problem = Problem::new(format!("unknown key `{typed}`"));
+    Err(Error::usage(match suggestion {
+        Some(known) => problem.fix(format!("did you mean `{known}`?")),
+        None => problem.fix("`bench config show` lists the keys there are"),
+    }))
+}
+
+/// The file for changing; an empty one if there is none.
+pub fn common_config(texts: &Texts) -> Result<CommonConfig> {
+    let Some(text) = &texts.common_site_config else { return Ok(CommonConfig::default()) };
+    CommonConfig::parse(text).map_err(|error| Error::usage(error.in_file(COMMON_SITE_CONFIG)))
+}
+
+fn cannot_edit(error: EditError) -> Error {
+    Error::usage(match error {
+        EditError::Syntax(error) => SyntaxError::in_file(error, BENCH_TOML),
+        EditError::NoTable(table) => Problem::new(format!("`{table}` is no table"))
+            .at(BENCH_TOML)
+            .fix(format!("write `[{table}]` and the settings below it")),
+    })
+}
+
+fn toml_value(kind: Kind, typed: &str) -> Toml {
+    let number = || typed.parse::<i64>().ok().map(Toml::from);
+    let flag = || match typed {
+        "true" | "yes" | "on" => Some(Toml::from(true)),
+        "false" | "no" | "off" => Some(Toml::from(false)),
+        _ => None,
+    };
+    let value = match kind {
+        Kind::Number | Kind::Port => number(),
+        Kind::Flag => flag(),
+        Kind::Word => number().or_else(|| typed.parse::<bool>().ok().map(Toml::from)),
+        Kind::Names => match typed.parse::<Toml>() {
+            Ok(list @ Toml::Array(_)) => Some(list),
+            _ => {
+                let names = typed.split([',', ' ']).filter(|name| !name.is_empty());
+                Some(Toml::Array(names.collect::<Array>()))
+            }
+        },
+        Kind::Probe => match typed.parse::<Toml>() {
+            Ok(table @ Toml::InlineTable(_)) => Some(table),
+            _ => None,
+        },
+        Kind::Text | Kind::Url | Kind::Size | Kind::Duration => None,
+    };
+    value.unwrap_or_else(|| Toml::from(typed))
+}
+
+/// As today's tool writes it: sizes in megabytes, durations in seconds.
+fn legacy_value(key: &Key, typed: &str) -> Json {
+    let node = super::value::Node::text(typed);
+    let layer = super::reader::Layer::Environment;
+    let text = || Json::from(typed);
+    let number = || typed.parse::<i64>().ok().map(Json::from);
+    match key.kind {
+        Kind::Number | Kind::Port => number().unwrap_or_else(text),
+        Kind::Size => match super::convert::maxmemory(&node, layer) {
+            Ok(Some(MaxMemory::Limit(bytes))) if bytes == Bytes::from_mib(bytes.mib()) => bytes.mib().into(),
+            _ => number().unwrap_or_else(text),
+        },
+        Kind::Duration => match super::convert::whole_seconds(&node, layer) {
+            Ok(Some(duration)) => duration.as_secs().into(),
+            _ => number().unwrap_or_else(text),
+        },
+        _ => text(),
+    }
+}
