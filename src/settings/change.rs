@@ -37,19 +37,16 @@ pub fn set(bench: &BenchDir, env: Env<'_>, key: &str, typed: &str) -> Result<Vec
     let (path, known) = known_key(key)?;
     let before = Texts::read(bench)?;
     let mut after = before.clone();
-    match known.legacy.filter(|_| before.bench_toml.is_none()) {
-        Some(name) => {
-            let mut config = common_config(&before)?;
-            config.set(name, &legacy_value(known, typed));
-            after.common_site_config = Some(config.to_string());
-        }
-        None => {
-            let text = before.bench_toml.clone().unwrap_or_default();
-            let value = toml_value(known.kind, typed);
-            after.bench_toml = Some(toml_edits::set(&text, &path, value).map_err(cannot_edit)?);
-        }
+    if let Some(name) = known.legacy.filter(|_| before.bench_toml.is_none()) {
+        let mut config = common_config(&before)?;
+        config.set(name, &legacy_value(known, typed));
+        after.common_site_config = Some(config.to_string());
+    } else {
+        let text = before.bench_toml.clone().unwrap_or_default();
+        let value = toml_value(known.kind, typed);
+        after.bench_toml = Some(toml_edits::set(&text, &path, value).map_err(cannot_edit)?);
     }
-    agree(bench, env, &before, after, &path)
+    agree(bench, env, &before, after, &[path])
 }
 
 /// Takes a key out of the file that says it; no change if no file does.
@@ -67,7 +64,29 @@ pub fn unset(bench: &BenchDir, env: Env<'_>, key: &str) -> Result<Vec<Change>> {
             after.common_site_config = Some(config.to_string());
         }
     }
-    agree(bench, env, &before, after, &path)
+    agree(bench, env, &before, after, &[path])
+}
+
+/// Sets keys of `common_site_config.json` by their names there, or takes them out. Keys that nobody
+/// here knows are the framework's, and as good as any.
+pub fn edit_common(bench: &BenchDir, env: Env<'_>, edits: &[(String, Option<Json>)]) -> Result<Vec<Change>> {
+    let before = Texts::read(bench)?;
+    let mut config = common_config(&before)?;
+    for (name, value) in edits {
+        match value {
+            Some(value) => config.set(name, value),
+            None => drop(config.remove(name)),
+        }
+    }
+    let mut after = before.clone();
+    if config.is_changed() {
+        after.common_site_config = Some(config.to_string());
+    }
+    let keys: Vec<KeyPath> = edits
+        .iter()
+        .map(|(name, _)| KeyPath::from(schema::find_legacy(name).map_or(name.as_str(), |key| key.name)))
+        .collect();
+    agree(bench, env, &before, after, &keys)
 }
 
 /// What workers must agree on and `common_site_config.json` says differently, or not at all although
@@ -114,15 +133,14 @@ fn agree(
     env: Env<'_>,
     before: &Texts,
     mut after: Texts,
-    key: &KeyPath,
+    keys: &[KeyPath],
 ) -> Result<Vec<Change>> {
     let machine = Machine::of(bench);
-    let read = |texts: &Texts| from_texts(bench, texts, env, &Flags::default(), machine);
-    match read(&after) {
+    let read = |texts: &Texts, env| from_texts(bench, texts, env, &Flags::default(), machine);
+    match read(&after, env) {
         Ok(settings) if after.bench_toml.is_some() && after.common_site_config.is_some() => {
             // Without the environment: what holds for this one command is not for the file.
-            let lasting =
-                from_texts(bench, &after, &|_| None, &Flags::default(), machine).unwrap_or(settings);
+            let lasting = read(&after, &|_| None).unwrap_or(settings);
             let mut config = common_config(&after)?;
             agreed(&mut config, &lasting);
             if config.is_changed() {
@@ -130,7 +148,7 @@ fn agree(
             }
         }
         Ok(_) => {}
-        Err(error) => refuse_new_mistakes(&error, read(before).err().as_ref(), key)?,
+        Err(error) => refuse_new_mistakes(&error, read(before, env).err().as_ref(), keys)?,
     }
     let mut changes = Vec::new();
     for (old, new, path) in [
@@ -145,17 +163,17 @@ fn agree(
 }
 
 /// A mistake that was there before does not stand in the way: this may be the edit that mends another.
-fn refuse_new_mistakes(after: &Error, before: Option<&Error>, key: &KeyPath) -> Result<()> {
+fn refuse_new_mistakes(after: &Error, before: Option<&Error>, keys: &[KeyPath]) -> Result<()> {
     let old: Vec<&str> =
         before.map(|error| error.problems().iter().map(Problem::what).collect()).unwrap_or_default();
-    let names = KeyNames::of(key);
+    let names: Vec<KeyNames> = keys.iter().map(KeyNames::of).collect();
     let mut new = Vec::new();
     for problem in after.problems() {
         let place = problem.place().unwrap_or_default();
-        if names.is_all_of(place) {
+        if let Some(names) = names.iter().find(|names| names.are_all_of(place)) {
             // The line is of a file that nobody wrote.
-            new.push(problem.clone().at(format!("{key}, as given; nothing was changed")));
-        } else if names.are_in(place) || !old.contains(&problem.what()) {
+            new.push(problem.clone().at(format!("{}, as given; nothing was changed", names.here)));
+        } else if names.iter().any(|names| names.are_in(place)) || !old.contains(&problem.what()) {
             new.push(problem.clone());
         }
     }
@@ -179,7 +197,7 @@ impl KeyNames {
     }
 
     /// `FILE:LINE KEY`
-    fn is_all_of(&self, place: &str) -> bool {
+    fn are_all_of(&self, place: &str) -> bool {
         place.split_once(' ').is_some_and(|(_, rest)| self.is_name(rest))
     }
 
@@ -230,17 +248,11 @@ fn toml_value(kind: Kind, typed: &str) -> Toml {
         Kind::Number | Kind::Port => number(),
         Kind::Flag => flag(),
         Kind::Word => number().or_else(|| typed.parse::<bool>().ok().map(Toml::from)),
-        Kind::Names => match typed.parse::<Toml>() {
-            Ok(list @ Toml::Array(_)) => Some(list),
-            _ => {
-                let names = typed.split([',', ' ']).filter(|name| !name.is_empty());
-                Some(Toml::Array(names.collect::<Array>()))
-            }
-        },
-        Kind::Probe => match typed.parse::<Toml>() {
-            Ok(table @ Toml::InlineTable(_)) => Some(table),
-            _ => None,
-        },
+        Kind::Names => typed.parse().ok().filter(Toml::is_array).or_else(|| {
+            let names = typed.split([',', ' ']).filter(|name| !name.is_empty());
+            Some(Toml::Array(names.collect::<Array>()))
+        }),
+        Kind::Probe => typed.parse().ok().filter(Toml::is_inline_table),
         Kind::Text | Kind::Url | Kind::Size | Kind::Duration => None,
     };
     value.unwrap_or_else(|| Toml::from(typed))

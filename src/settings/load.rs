@@ -272,28 +272,30 @@ fn workers(reader: &mut Reader) -> Workers {
     Workers { count, queues }
 }
 
-/// No two servers of this bench can listen on one port.
+/// No two servers of this bench can listen on one port. A port that nobody chose is no mistake of the
+/// user's, but for redis: two servers would be rendered that can't both start.
 fn check_ports(reader: &mut Reader, settings: &Settings) {
     let mut ports: Vec<(&str, &str, Port)> = Vec::new();
-    let mut servers =
-        vec![("redis_cache", &settings.redis_cache.server), ("redis_queue", &settings.redis_queue)];
-    if let SocketioRedis::Own(server) = &settings.redis_socketio {
-        servers.push(("redis_socketio", server));
-    }
-    for (name, server) in &servers {
-        if let Some(port) = server.port.filter(|_| server.local) {
-            let key = match *name {
-                "redis_cache" => "redis_cache.port",
-                "redis_queue" => "redis_queue.port",
-                _ => "redis_socketio.port",
-            };
+    for (name, key, server) in [
+        ("redis_cache", "redis_cache.port", Some(&settings.redis_cache.server)),
+        ("redis_queue", "redis_queue.port", Some(&settings.redis_queue)),
+        ("redis_socketio", "redis_socketio.port", settings.redis_socketio.own()),
+    ] {
+        if let Some(port) = server.filter(|server| server.local).and_then(|server| server.port) {
             ports.push((name, key, port));
         }
     }
+    let redis_servers = ports.len();
     ports.push(("web", "web.port", settings.web.port));
     ports.push(("socketio", "socketio.port", settings.socketio_port));
     for (index, (name, key, port)) in ports.iter().enumerate() {
-        for (other, other_key, _) in ports.iter().skip(index + 1).filter(|(_, _, other)| other == port) {
+        for (later, (other, other_key, _)) in
+            ports.iter().enumerate().skip(index + 1).filter(|(_, (_, _, other))| other == port)
+        {
+            let chosen = reader.origins.is_set(key) && reader.origins.is_set(other_key);
+            if !chosen && later >= redis_servers {
+                continue;
+            }
             let place = format!("{} and {}", reader.origins.place(key), reader.origins.place(other_key));
             reader.problems.push(
                 Problem::new(format!("{name} and {other} both have the port {port}"))

@@ -31,7 +31,7 @@ mod units;
 mod url_text;
 mod value;
 
-pub use change::{Change, set, unset, write_back};
+pub use change::{Change, edit_common, set, unset, write_back};
 pub use generation::Layout;
 pub use layout::{BenchDir, Framework, FrameworkVersion};
 pub use load::{Flags, load, load_with};
@@ -41,8 +41,9 @@ pub use model::{
     Settings, SocketioRedis, StopSignal, Web, Workers,
 };
 pub use origin::{Origin, Origins};
+pub use python_literal::parse as parse_python_literal;
 pub use server_version::{ServerKind, ServerVersion};
-pub use setup_config::{Surroundings, complete as complete_common_config, siblings};
+pub use setup_config::{SetupConfig, Surroundings, setup_config};
 pub use show::{Shown, all as show_all};
 pub use site::Site;
 pub use units::{Bytes, UnitError, parse_duration, show_duration};

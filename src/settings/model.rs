@@ -134,6 +134,16 @@ pub enum SocketioRedis {
     Own(Box<RedisServer>),
 }
 
+impl SocketioRedis {
+    /// Its own server, if it has one.
+    pub fn own(&self) -> Option<&RedisServer> {
+        match self {
+            Self::SharesCache => None,
+            Self::Own(server) => Some(server),
+        }
+    }
+}
+
 /// `[web]`
 #[derive(Clone, Debug)]
 pub struct Web {

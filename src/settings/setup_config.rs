@@ -3,6 +3,7 @@
 
 use serde_json::Value as Json;
 
+use super::change::Change;
 use super::common_config::CommonConfig;
 use super::generation::Layout;
 use super::layout::BenchDir;
@@ -16,10 +17,10 @@ use crate::error::{Error, Problem, Result};
 use crate::names::Port;
 
 /// The settings of a bench beside this one.
-pub struct Sibling(CommonConfig);
+struct Sibling(CommonConfig);
 
 /// The directories beside the bench that have a settings file, and those whose file can't be read.
-pub fn siblings(bench: &BenchDir) -> (Vec<Sibling>, Vec<Problem>) {
+fn siblings(bench: &BenchDir) -> (Vec<Sibling>, Vec<Problem>) {
     let (mut found, mut broken) = (Vec::new(), Vec::new());
     let entries = bench.path().parent().and_then(|parent| std::fs::read_dir(parent).ok());
     // A folder that nobody may list has no siblings that we could know of.
@@ -52,20 +53,43 @@ fn unreadable(file: &str, why: &str) -> Problem {
     .fix("mend that file, and see that the ports differ")
 }
 
-/// What the new text depends on.
+/// What the new text depends on, besides the settings.
 pub struct Surroundings<'a> {
     /// Who runs the bench, if nothing else is said.
     pub user: &'a str,
-    /// The benches beside this one.
-    pub siblings: &'a [Sibling],
     /// Whether nobody else listens on a port.
     pub is_free: &'a dyn Fn(Port) -> bool,
 }
 
-/// The file as it should be. Values that are there stay, whatever they are.
-pub fn complete(
+/// What `bench setup config` has to do, and what it met with.
+pub struct SetupConfig {
+    /// None if nothing is missing.
+    pub change: Option<Change>,
+    /// Benches whose settings can't be read.
+    pub warnings: Vec<Problem>,
+}
+
+/// Completes `common_site_config.json`. Values that are there stay, whatever they are, unless
+/// `bench.toml` or the environment says something else about an address or port.
+pub fn setup_config(
+    bench: &BenchDir,
+    env: change::Env<'_>,
+    around: &Surroundings<'_>,
+) -> Result<SetupConfig> {
+    let settings = load::load(bench, env)?;
+    let config = change::common_config(&load::Texts::read(bench)?)?;
+    let (siblings, mut warnings) = siblings(bench);
+    warnings.extend(settings.warnings.iter().cloned());
+    let config = complete(config, &settings, &siblings, around)?;
+    let change =
+        config.is_changed().then(|| Change { path: bench.common_site_config(), text: config.to_string() });
+    Ok(SetupConfig { change, warnings })
+}
+
+fn complete(
     mut config: CommonConfig,
     settings: &Settings,
+    siblings: &[Sibling],
     around: &Surroundings<'_>,
 ) -> Result<CommonConfig> {
     for (name, value) in [
@@ -85,12 +109,17 @@ pub fn complete(
         }
     }
     change::agreed(&mut config, settings);
-    allocate(&mut config, settings, around)?;
+    allocate(&mut config, settings, siblings, around)?;
     Ok(config)
 }
 
 /// Gives a port to what has none.
-fn allocate(config: &mut CommonConfig, settings: &Settings, around: &Surroundings<'_>) -> Result<()> {
+fn allocate(
+    config: &mut CommonConfig,
+    settings: &Settings,
+    siblings: &[Sibling],
+    around: &Surroundings<'_>,
+) -> Result<()> {
     let mut taken: Vec<Port> = ALL.iter().filter_map(|(name, _)| port_of(config, name)).collect();
     for (name, first) in ALL {
         if config.has(name) {
@@ -102,7 +131,7 @@ fn allocate(config: &mut CommonConfig, settings: &Settings, around: &Surrounding
             }
             continue;
         }
-        let largest = around.siblings.iter().filter_map(|sibling| port_of(&sibling.0, name)).max();
+        let largest = siblings.iter().filter_map(|sibling| port_of(&sibling.0, name)).max();
         let start = largest.map_or(u32::from(first.number()), |port| u32::from(port.number()) + 1);
         let port = (start..=u32::from(u16::MAX))
             .filter_map(|number| Port::new(number.into()).ok())
@@ -164,8 +193,8 @@ mod tests {
         let siblings: Vec<_> =
             siblings.iter().map(|text| Sibling(CommonConfig::parse(text).unwrap())).collect();
         let is_free = |port: Port| !used.contains(&port.number());
-        let around = Surroundings { user: "me", siblings: &siblings, is_free: &is_free };
-        complete(CommonConfig::parse(text).unwrap(), &settings, &around).unwrap()
+        let around = Surroundings { user: "me", is_free: &is_free };
+        complete(CommonConfig::parse(text).unwrap(), &settings, &siblings, &around).unwrap()
     }
 
     #[test]

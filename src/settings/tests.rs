@@ -348,7 +348,12 @@ fn two_servers_on_one_port_are_named_both() {
             "json:2 redis_queue",
         ],
     );
-    says(&toml("[web]\nport = 13000"), &["redis_cache and web both", "redis_cache.port (default)"]);
+    says(
+        &toml("redis_queue.port = 13000"),
+        &["redis_cache and redis_queue both", "redis_cache.port (default)"],
+    );
+    says(&toml("[web]\nport = 9001\n[socketio]\nport = 9001"), &["web and socketio both"]);
+    toml("[web]\nport = 9000").good();
     json(r#"{"redis_cache": "redis://10.0.0.1:6379", "redis_queue": "redis://10.0.0.2:6379"}"#).good();
 }
 
