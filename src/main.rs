@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod control;
 mod error;
 mod exit_code;
 mod files;
@@ -15,6 +16,7 @@ mod names;
 mod probe;
 mod procfile;
 mod settings;
+mod supervise;
 #[cfg(test)]
 mod testing;
 

@@ -1,0 +1,131 @@
+//! One supervisor per bench: a lock that is held, not a file that exists. The guard and the
+//! supervisor share it, so it is free when both are gone, however they ended.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Problem, Result};
+use crate::exit_code::ExitCode;
+
+/// The lock's file, below the bench.
+pub const LOCK_FILE: &str = "config/bench.lock";
+
+/// The lock, held for as long as this lives.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Lock {
+    /// Takes the bench's lock, or says who has it.
+    pub fn take(bench: &Path) -> Result<Self> {
+        let path = bench.join(LOCK_FILE);
+        let mut file = open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(held_by(bench, &mut file)),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
+        }
+    }
+
+    /// Notes who holds it, for the one who is refused.
+    pub fn sign(&mut self, pid: u32) {
+        // A note only: the lock itself is what counts, and a full disk must not stop a bench.
+        let _ = self
+            .0
+            .set_len(0)
+            .and_then(|()| self.0.seek(SeekFrom::Start(0)))
+            .and_then(|_| writeln!(self.0, "{pid}"));
+    }
+
+    /// The supervisor that holds the bench's lock, if one does. Its process id is what it noted.
+    pub fn holder(bench: &Path) -> Result<Option<Holder>> {
+        let path = bench.join(LOCK_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut file = open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(Holder { pid: noted_pid(&mut file) })),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
+        }
+    }
+
+    /// Waits until nobody holds the lock; false after the deadline.
+    pub fn wait_until_free(bench: &Path, deadline: Duration) -> Result<bool> {
+        let started = Instant::now();
+        while Self::holder(bench)?.is_some() {
+            if started.elapsed() >= deadline {
+                return Ok(false);
+            }
+            // flock has no wait with a deadline.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(true)
+    }
+}
+
+/// Who holds the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// As noted in the file.
+    pub pid: Option<u32>,
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+        .map_err(|source| Error::io("open", path, &source))
+}
+
+fn noted_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn held_by(bench: &Path, file: &mut File) -> Error {
+    let who = noted_pid(file).map_or_else(String::new, |pid| format!(", pid {pid}"));
+    let problem = Problem::new(format!("this bench is already running{who}"))
+        .at(bench.display())
+        .fix("run `bench status` to look at it, `bench stop` to stop it");
+    Error::with_code(ExitCode::AlreadyRunning, vec![problem])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bench() -> tempfile::TempDir {
+        let bench = tempfile::tempdir().unwrap();
+        std::fs::create_dir(bench.path().join("config")).unwrap();
+        bench
+    }
+
+    #[test]
+    fn a_second_taker_is_refused_and_told_who_holds_it() {
+        let bench = bench();
+        let mut lock = Lock::take(bench.path()).unwrap();
+        lock.sign(4711);
+        let refused = Lock::take(bench.path()).unwrap_err();
+        assert_eq!(refused.exit_code(), ExitCode::AlreadyRunning);
+        assert!(refused.to_string().contains("pid 4711"), "{refused}");
+    }
+
+    #[test]
+    fn the_file_alone_means_nothing() {
+        let bench = bench();
+        drop(Lock::take(bench.path()).unwrap());
+        assert!(bench.path().join(LOCK_FILE).exists());
+        assert_eq!(Lock::holder(bench.path()).unwrap(), None);
+        assert!(Lock::take(bench.path()).is_ok());
+    }
+}

@@ -1,0 +1,216 @@
+//! The environment of a program: what the shell had that started the bench, less what belongs to
+//! others, plus what a program of a bench relies on.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::super::{INSTANCE_VARIABLE, RUN_VARIABLE};
+use super::recognise::Kind;
+use crate::settings::{BenchDir, Settings};
+
+/// The first port that a program without a port of its own finds in `PORT`, as honcho gives it.
+const FIRST_PORT: u32 = 5000;
+const PORT_STEP: u32 = 100;
+
+/// Where the bench is started from.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The environment of the shell.
+    pub shell: Vec<(OsString, OsString)>,
+    /// What `.env` in the bench says.
+    pub dotenv: Vec<(String, String)>,
+    /// The `bench` program itself, absolute.
+    pub bench_program: PathBuf,
+    /// The redis-server, if one is found.
+    pub redis_server: Option<PathBuf>,
+    /// Marks the processes of this run.
+    pub run_id: String,
+    /// Whether the framework's development helpers are wanted.
+    pub development: bool,
+}
+
+/// Variables that say something about the shell's own surroundings, and would mislead a program.
+/// `CI` turns off parts of the framework's workers.
+const FOREIGN: &[&str] = &[
+    "CI",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_FDNAMES",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "NOTIFY_SOCKET",
+    "OLDPWD",
+    "PORT",
+    "PWD",
+    "SHLVL",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "_",
+];
+const FOREIGN_PREFIXES: &[&str] =
+    &["BENCH_", "CARGO_", "DONTMANAGE_", "HONCHO_", "NEXTEST_", "OVERMIND_", "PM2_", "SUPERVISOR_"];
+
+/// What one process adds to the bench's environment.
+pub(super) struct Own<'a> {
+    /// `web.1`
+    pub name: &'a str,
+    /// Its `PORT`.
+    pub port: u32,
+    /// `[programs.NAME] env`
+    pub env: &'a IndexMap<String, String>,
+    /// Its `NOTIFY_SOCKET`.
+    pub notify_socket: Option<&'a Path>,
+}
+
+/// The environment of an instance.
+pub(super) fn of_instance(
+    bench: &BenchDir,
+    settings: &Settings,
+    own: &Own<'_>,
+    surroundings: &Surroundings,
+) -> Vec<(OsString, OsString)> {
+    let mut env = of_bench(bench, settings, surroundings);
+    let mut set = |name: &str, value: &OsStr| {
+        env.insert(name.into(), value.to_owned());
+    };
+    // `.env` may know better.
+    if !surroundings.dotenv.iter().any(|(name, _)| name == "PORT") {
+        set("PORT", OsStr::new(&own.port.to_string()));
+    }
+    for (name, value) in own.env {
+        set(name, OsStr::new(value));
+    }
+    set(RUN_VARIABLE, OsStr::new(&surroundings.run_id));
+    set(INSTANCE_VARIABLE, OsStr::new(own.name));
+    if let Some(socket) = own.notify_socket {
+        set("NOTIFY_SOCKET", socket.as_os_str());
+    }
+    env.into_iter().collect()
+}
+
+/// The environment of anything that runs in a bench.
+pub fn of_bench(
+    bench: &BenchDir,
+    settings: &Settings,
+    surroundings: &Surroundings,
+) -> IndexMap<OsString, OsString> {
+    let mut env: IndexMap<OsString, OsString> =
+        surroundings.shell.iter().filter(|(name, _)| !is_foreign(name)).cloned().collect();
+    let mut set = |name: &str, value: &OsStr| {
+        env.insert(name.into(), value.to_owned());
+    };
+    set("PYTHONUNBUFFERED", OsStr::new("true"));
+    if surroundings.development {
+        set("DEV_SERVER", OsStr::new("true"));
+    }
+    set("BENCH_DIR", bench.path().as_os_str());
+    set("DONTMANAGE_REDIS_CACHE", OsStr::new(&cache_url(bench, settings)));
+    for (name, value) in &surroundings.dotenv {
+        set(name, OsStr::new(value));
+    }
+    let path = with_bench_on_path(env.get(OsStr::new("PATH")), &surroundings.bench_program);
+    env.insert("PATH".into(), path);
+    env
+}
+
+fn is_foreign(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    FOREIGN.contains(&name.as_ref()) || FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The port of a program's first process: its own, or one of the series that honcho gives.
+pub(super) fn first_port(settings: &Settings, kind: &Kind, program: &str, index: usize) -> u32 {
+    match (kind, program) {
+        (Kind::Web(Some(port)) | Kind::Socketio(port), _) => u32::from(port.number()),
+        (_, "web") => u32::from(settings.web.port.number()),
+        _ => FIRST_PORT + PORT_STEP * u32::try_from(index).unwrap_or(0),
+    }
+}
+
+/// How workers reach the cache: by its unix socket where the server has one, else by the URL.
+pub fn cache_url(bench: &BenchDir, settings: &Settings) -> String {
+    let server = &settings.redis_cache.server;
+    let file = bench.config().join("redis_cache.conf");
+    // What counts is the file that the server reads: it may be older than the settings.
+    let has_socket = || {
+        std::fs::read_to_string(file)
+            .is_ok_and(|text| text.lines().any(|line| line.starts_with("unixsocket ")))
+    };
+    match &server.socket {
+        Some(socket) if server.local && server.port.is_some() && has_socket() => {
+            let mut url = format!("unix://{}", percent_encode(socket.as_os_str().as_bytes()));
+            let login = server
+                .url
+                .password()
+                .map(|password| format!("password={}", percent_encode(password.as_bytes())));
+            let db = (server.url.db() != 0).then(|| format!("db={}", server.url.db()));
+            let query: Vec<String> = login.into_iter().chain(db).collect();
+            if !query.is_empty() {
+                url.push('?');
+                url.push_str(&query.join("&"));
+            }
+            url
+        }
+        _ => server.url_text.reveal().to_owned(),
+    }
+}
+
+fn percent_encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            text.push(byte.into());
+        } else {
+            // Writing to a String can't fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+/// Programs call `bench` by its name, from any directory.
+fn with_bench_on_path(path: Option<&OsString>, bench_program: &Path) -> OsString {
+    let folder = bench_program.parent().unwrap_or_else(|| Path::new("/"));
+    let path = path.map_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"), Clone::clone);
+    if std::env::split_paths(&path).next().as_deref() == Some(folder) {
+        return path;
+    }
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    // A folder with a `:` in its name can't be on any PATH.
+    std::env::join_paths(folders).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_other_tools_is_left_out() {
+        for name in ["CI", "NOTIFY_SOCKET", "CARGO_PKG_NAME", "BENCH_RUN_ID", "PORT"] {
+            assert!(is_foreign(OsStr::new(name)), "{name}");
+        }
+        for name in ["HOME", "LANG", "PATH", "NODE_ENV", "CIRCLE"] {
+            assert!(!is_foreign(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn bench_comes_first_on_the_path_and_only_once() {
+        let path = OsString::from("/usr/bin:/bin");
+        let with = with_bench_on_path(Some(&path), Path::new("/opt/bench/bin/bench"));
+        assert_eq!(with, "/opt/bench/bin:/usr/bin:/bin");
+        assert_eq!(with_bench_on_path(Some(&with), Path::new("/opt/bench/bin/bench")), with);
+    }
+
+    #[test]
+    fn a_path_in_a_url_is_encoded() {
+        assert_eq!(percent_encode("/my bench/é?".as_bytes()), "/my%20bench/%C3%A9%3F");
+    }
+}

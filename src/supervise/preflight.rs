@@ -1,0 +1,185 @@
+//! Everything that is looked at before anything is started, so that a bench which can't run says why
+//! in one report instead of a cascade of failing programs.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use procfs::process::Process;
+
+use super::RUN_VARIABLE;
+use super::plan::{CommandLine, Plan, Question};
+use super::planning::own_server;
+use crate::error::{Problem, plain_io};
+use crate::names::Port;
+use crate::probe;
+use crate::settings::{BenchDir, Probe, RedisServer, Settings};
+
+/// What keeps the bench from being started, and what is only worth a word.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// None of it may be there.
+    pub problems: Vec<Problem>,
+    /// Said, and gone on.
+    pub remarks: Vec<String>,
+}
+
+/// Looks at everything. The caller holds the bench's lock.
+pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
+    let mut findings = Findings::default();
+    if let Err(source) = std::fs::create_dir_all(bench.logs()) {
+        // The framework's loggers fail without it.
+        findings.problems.push(
+            Problem::new(format!("cannot make `{}`: {}", bench.logs().display(), plain_io(&source)))
+                .fix("let this user write in the bench's directory"),
+        );
+    }
+    let mut ports = BTreeSet::new();
+    for spec in &plan.instances {
+        match (spec.ready.as_ref().map(|ready| &ready.question), own_server(settings, &spec.program)) {
+            (Some(Question::Redis(_)), Some(server)) => {
+                look_at_server(bench, &spec.program, server, &mut ports, &mut findings);
+            }
+            (Some(Question::Plain(Probe::Tcp(port))), _) => {
+                want_port(IpAddr::V4(Ipv4Addr::LOCALHOST), *port, &spec.program, &mut ports, &mut findings);
+            }
+            _ => {}
+        }
+        if runs_redis(&spec.command)
+            && let Err(problem) =
+                probe::find_server(own_server(settings, &spec.program).and_then(|s| s.binary.as_deref()))
+        {
+            let problem = problem.problem();
+            if !findings.problems.contains(&problem) {
+                findings.problems.push(problem);
+            }
+        }
+    }
+    for (pid, program) in leftovers(bench.path(), &plan.run_id) {
+        findings.remarks.push(format!("a process of an earlier run is still alive: pid {pid} ({program})"));
+    }
+    findings
+}
+
+fn runs_redis(command: &CommandLine) -> bool {
+    let CommandLine::Words(words) = command else { return false };
+    let name = words.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
+    matches!(name, Some("redis-server" | "valkey-server"))
+}
+
+fn look_at_server(
+    bench: &BenchDir,
+    program: &str,
+    server: &RedisServer,
+    ports: &mut BTreeSet<Port>,
+    findings: &mut Findings,
+) {
+    let file = bench.config().join(format!("{program}.conf"));
+    if !server.local {
+        findings.problems.push(
+            Problem::new(format!(
+                "`{program}` is to be started, but its URL {} is of another machine",
+                server.url
+            ))
+            .at(format!("Procfile {program}"))
+            .fix("run `bench setup procfile`, or take the program out of the Procfile"),
+        );
+        return;
+    }
+    if !file.is_file() {
+        findings.problems.push(
+            Problem::new(format!("`{}` does not exist", file.display())).fix("run `bench setup redis`"),
+        );
+    }
+    if let Some(port) = server.port {
+        want_port(server.bind, port, program, ports, findings);
+    }
+    if let Some(socket) = &server.socket {
+        look_at_socket(program, socket, findings);
+    }
+    look_at_pidfile(&bench.config().join("pids").join(format!("{program}.pid")), findings);
+}
+
+fn want_port(
+    address: IpAddr,
+    port: Port,
+    program: &str,
+    ports: &mut BTreeSet<Port>,
+    findings: &mut Findings,
+) {
+    if !ports.insert(port) {
+        return;
+    }
+    if let Err(taken) = probe::check_free(address, port) {
+        findings.problems.push(taken.problem(address, port).at(format!("{program}, port {port}")));
+    }
+}
+
+/// A redis-server takes over the path of a socket without a question, also from a server that lives.
+fn look_at_socket(program: &str, socket: &Path, findings: &mut Findings) {
+    if !socket.exists() {
+        return;
+    }
+    if UnixStream::connect(socket).is_ok() {
+        findings.problems.push(
+            Problem::new(format!("another server listens on `{}`", socket.display()))
+                .at(program)
+                .fix("stop that server, or choose another path for `socket`"),
+        );
+    } else if let Err(source) = std::fs::remove_file(socket) {
+        findings.problems.push(Problem::new(format!(
+            "cannot remove the stale socket `{}`: {}",
+            socket.display(),
+            plain_io(&source)
+        )));
+    } else {
+        findings.remarks.push(format!("removed a stale socket: {}", socket.display()));
+    }
+}
+
+/// A number in a file proves nothing: whoever bears it now may be a stranger. It is only read to
+/// say what it is.
+fn look_at_pidfile(file: &Path, findings: &mut Findings) {
+    let Ok(text) = std::fs::read_to_string(file) else { return };
+    let pid: Option<i32> = text.trim().parse().ok();
+    let is_redis = |pid: i32| {
+        Process::new(pid).and_then(|process| process.stat()).is_ok_and(|stat| {
+            stat.state != 'Z' && (stat.comm.contains("redis") || stat.comm.contains("valkey"))
+        })
+    };
+    if !pid.is_some_and(is_redis) && std::fs::remove_file(file).is_ok() {
+        findings.remarks.push(format!("removed a stale pidfile: {}", file.display()));
+    }
+}
+
+/// Processes that an earlier run of this bench started and nobody ended: both its supervisor and its
+/// guard were killed. They are named, and left alone.
+fn leftovers(bench: &Path, run_id: &str) -> Vec<(i32, String)> {
+    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
+    let variable = |process: &Process, name: &str| {
+        process.environ().ok().and_then(|env| env.get(std::ffi::OsStr::new(name)).cloned())
+    };
+    let me = std::process::id().cast_signed();
+    let ours = processes.filter_map(Result::ok).filter(|process| {
+        process.pid != me
+            && variable(process, RUN_VARIABLE).is_some_and(|id| id != run_id)
+            && variable(process, "BENCH_DIR").is_some_and(|dir| Path::new(&dir) == bench)
+    });
+    // `bench start` may be run by a program of this very bench, which is then an ancestor of ours.
+    let ancestors = ancestors(me);
+    ours.filter(|process| !ancestors.contains(&process.pid))
+        .filter_map(|process| Some((process.pid, process.stat().ok()?.comm)))
+        .collect()
+}
+
+fn ancestors(mut pid: i32) -> Vec<i32> {
+    let mut ancestors = Vec::new();
+    while pid > 1
+        && let Ok(stat) = Process::new(pid).and_then(|process| process.stat())
+    {
+        pid = stat.ppid;
+        ancestors.push(pid);
+    }
+    ancestors
+}

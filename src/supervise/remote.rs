@@ -1,0 +1,69 @@
+//! What the supervisor offers to whoever steers it while it runs. It knows no protocol: the control
+//! socket is one implementation, a test could be another.
+
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+use super::machine::{Id, Instance};
+use super::output::Output;
+
+/// Somebody who may look and steer.
+pub trait Remote {
+    /// The descriptors to wait for, and whether for writing too.
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, bool)>;
+
+    /// Some of them are ready (by index), or a step was taken. Says what is wanted.
+    fn serve(&mut self, ready: &[usize], view: &View<'_>) -> Vec<Wish>;
+
+    /// Whether anybody follows what the instances say.
+    fn follows(&self) -> bool;
+
+    /// An instance said these whole lines.
+    fn lines(&mut self, id: Id, lines: &mut dyn Iterator<Item = &[u8]>);
+
+    /// The end: everything is stopped.
+    fn end(&mut self);
+}
+
+/// What can be seen.
+pub struct View<'a> {
+    /// The instances and their states.
+    pub instances: &'a [Instance],
+    /// What they said last.
+    pub output: &'a Output,
+    /// Now.
+    pub now: Instant,
+}
+
+/// What can be wished for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// These are to stop.
+    Stop(Vec<Id>),
+    /// These are to be started again.
+    Restart(Vec<Id>),
+    /// Everything is to stop, and the supervisor to end.
+    Shutdown,
+}
+
+/// Nobody.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl Remote for Nobody {
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, bool)> {
+        Vec::new()
+    }
+
+    fn serve(&mut self, _ready: &[usize], _view: &View<'_>) -> Vec<Wish> {
+        Vec::new()
+    }
+
+    fn follows(&self) -> bool {
+        false
+    }
+
+    fn lines(&mut self, _id: Id, _lines: &mut dyn Iterator<Item = &[u8]>) {}
+
+    fn end(&mut self) {}
+}
