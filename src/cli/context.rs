@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::GlobalArgs;
 use crate::error::Result;
-use crate::settings::BenchDir;
+use crate::settings::{self, BenchDir, Settings};
 
 /// The flags that every command takes, and what they lead to.
 #[derive(Debug)]
@@ -21,6 +21,16 @@ impl Context {
     /// The bench that the command is about.
     pub fn bench(&self) -> Result<BenchDir> {
         BenchDir::find(self.global.dir.as_deref().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// The bench, and its settings as this user's environment has them.
+    pub fn bench_and_settings(&self) -> Result<(BenchDir, Settings)> {
+        let bench = self.bench()?;
+        let settings = settings::load(&bench, &|name| std::env::var(name).ok())?;
+        for warning in &settings.warnings {
+            self.say(format_args!("warning: {warning}"));
+        }
+        Ok((bench, settings))
     }
 
     /// Tells the user something that is not data: to stderr, unless `-q`.

@@ -3,8 +3,15 @@
 mod cache;
 mod completions;
 mod context;
+mod logs;
 mod man;
+mod restart;
+mod run;
+mod start;
+mod status;
 mod stdout;
+mod stop;
+mod surroundings;
 
 pub use context::Context;
 
@@ -40,8 +47,17 @@ pub struct GlobalArgs {
 enum Command {
     Cache(cache::Args),
     Completions(completions::Args),
+    Logs(logs::Args),
     Man(man::Args),
+    Restart(restart::Args),
+    Run(run::Args),
+    Start(start::Args),
+    Status(status::Args),
+    Stop(stop::Args),
 }
+
+/// How long a running supervisor may take to answer a question.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Parses the command line and runs it.
 pub fn run() -> Result<ExitCode> {
@@ -51,6 +67,12 @@ pub fn run() -> Result<ExitCode> {
     match cli.command {
         Command::Cache(args) => cache::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &context),
+        Command::Logs(args) => logs::run(&args, &context),
         Command::Man(args) => man::run(&args, &context),
+        Command::Restart(args) => restart::run(&args, &context),
+        Command::Run(args) => run::run(&args, &context),
+        Command::Start(args) => start::run(&args, &context),
+        Command::Status(args) => status::run(&args, &context),
+        Command::Stop(args) => stop::run(&args, &context),
     }
 }

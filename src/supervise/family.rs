@@ -1,5 +1,5 @@
 //! The processes that are ours by descent. We are a child subreaper: whatever loses its parent below
-//! us, also a grandchild that called setsid(), becomes our own child. A process id of a child can't be
+//! us, also a grandchild that called `setsid()`, becomes our own child. A process id of a child can't be
 //! given to another process before we wait for it, so a signal to a child never reaches a stranger.
 
 use std::io;

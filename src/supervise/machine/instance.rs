@@ -100,17 +100,17 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Unreadiness {
     /// None while an answer is awaited.
-    pub ask_at: Option<Instant>,
+    pub ask: Option<Instant>,
     /// When the user is told that it takes long.
-    pub mention_at: Instant,
+    pub mention: Instant,
     /// When it is started again.
-    pub give_up_at: Instant,
+    pub give_up: Instant,
 }
 
 impl Unreadiness {
     /// For what is ready as soon as it runs.
     pub const fn none(now: Instant) -> Self {
-        Self { ask_at: None, mention_at: now, give_up_at: now }
+        Self { ask: None, mention: now, give_up: now }
     }
 }
 
@@ -210,11 +210,11 @@ impl Instance {
         self.health_failures = 0;
         match &mut self.state {
             State::Starting { unready, .. } => {
-                unready.mention_at += gap;
-                unready.give_up_at += gap;
+                unready.mention += gap;
+                unready.give_up += gap;
             }
             State::Stopping { kill_at: Some(at), .. } | State::Sweeping { kill_at: Some(at), .. } => {
-                *at += gap
+                *at += gap;
             }
             _ => {}
         }
@@ -223,8 +223,8 @@ impl Instance {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Starting { unready, .. } => {
-                let patience = unready.mention_at.min(unready.give_up_at);
-                Some(unready.ask_at.map_or(patience, |ask| ask.min(patience)))
+                let patience = unready.mention.min(unready.give_up);
+                Some(unready.ask.map_or(patience, |ask| ask.min(patience)))
             }
             State::Ready { ask_at, .. } => *ask_at,
             State::Stopping { kill_at, .. } | State::Sweeping { kill_at, .. } => *kill_at,

@@ -168,11 +168,8 @@ impl Machine {
         let instance = &mut self.instances[id];
         instance.starts += 1;
         if instance.spec.ready.is_some() {
-            let unready = Unreadiness {
-                ask_at: Some(now),
-                mention_at: now + SLOW_START,
-                give_up_at: now + START_TIMEOUT,
-            };
+            let unready =
+                Unreadiness { ask: Some(now), mention: now + SLOW_START, give_up: now + START_TIMEOUT };
             instance.state = State::Starting { pid, since: now, unready };
         } else {
             instance.state = State::Starting { pid, since: now, unready: Unreadiness::none(now) };
@@ -288,9 +285,9 @@ impl Machine {
             State::Starting { since, unready, .. } => {
                 let age = now.saturating_duration_since(*since);
                 // Soon at first, because servers start in milliseconds; then ever more rarely.
-                unready.ask_at = Some(now + (age / 4).clamp(ASK_SOON, ASK_LATER));
+                unready.ask = Some(now + (age / 4).clamp(ASK_SOON, ASK_LATER));
                 if at_work {
-                    unready.give_up_at = now + START_TIMEOUT;
+                    unready.give_up = now + START_TIMEOUT;
                 }
                 instance.last_complaint = Some(why);
             }
@@ -374,17 +371,17 @@ impl Machine {
             let instance = &mut self.instances[id];
             match &mut instance.state {
                 State::Starting { unready, .. } => {
-                    if due(unready.ask_at) && !instance.question_open {
-                        unready.ask_at = None;
+                    if due(unready.ask) && !instance.question_open {
+                        unready.ask = None;
                         instance.question_open = true;
                         actions.push(Action::Ask(id));
                     }
-                    if unready.mention_at <= now {
-                        unready.mention_at = now + SLOW_START;
+                    if unready.mention <= now {
+                        unready.mention = now + SLOW_START;
                         let why = instance.last_complaint.clone().unwrap_or_default();
                         actions.push(Action::Tell(id, Note::SlowStart(why)));
                     }
-                    if unready.give_up_at <= now {
+                    if unready.give_up <= now {
                         let why = instance.last_complaint.take().unwrap_or_default();
                         actions.push(Action::Tell(id, Note::NeverReady(why)));
                         self.stop(id, Next::Recover, now, actions);

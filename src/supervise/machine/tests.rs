@@ -413,15 +413,15 @@ proptest! {
         let mut world = World { history: History::of(specs), running: [false; 3], sweeping: [false; 3] };
         world.look();
         for happening in happenings {
-            world.happen(happening);
+            world.happen(&happening);
         }
-        world.happen(Happening::Shutdown(Pace::Orderly));
+        world.happen(&Happening::Shutdown(Pace::Orderly));
         for _ in 0..50 {
             for id in 0..3 {
-                world.happen(Happening::End(id, false));
-                world.happen(Happening::Swept(id));
+                world.happen(&Happening::End(id, false));
+                world.happen(&Happening::Swept(id));
             }
-            world.happen(Happening::Time(30_000));
+            world.happen(&Happening::Time(30_000));
         }
         prop_assert!(world.history.machine.is_done());
         prop_assert!(world.running.iter().chain(&world.sweeping).all(|running| !running));
@@ -436,27 +436,29 @@ struct World {
 }
 
 impl World {
-    fn happen(&mut self, happening: Happening) {
-        match happening {
+    fn happen(&mut self, happening: &Happening) {
+        let event = match *happening {
             Happening::End(id, left) if self.running[id] => {
                 self.running[id] = false;
                 self.sweeping[id] = left;
-                self.history.then(Event::Ended(id, Exit::Status(1), left));
+                Event::Ended(id, Exit::Status(1), left)
             }
             Happening::Swept(id) if self.sweeping[id] => {
                 self.sweeping[id] = false;
-                self.history.then(Event::Swept(id));
+                Event::Swept(id)
             }
-            Happening::Answer(id, true) => drop(self.history.then(Event::Answered(id))),
-            Happening::Answer(id, false) => {
-                drop(self.history.then(Event::Unanswered(id, "no".into(), false)))
+            Happening::End(..) | Happening::Swept(_) => return,
+            Happening::Answer(id, true) => Event::Answered(id),
+            Happening::Answer(id, false) => Event::Unanswered(id, "no".into(), false),
+            Happening::Stop(id) => Event::Stop(vec![id]),
+            Happening::Restart(id) => Event::Restart(vec![id]),
+            Happening::Shutdown(pace) => Event::Shutdown(pace),
+            Happening::Time(millis) => {
+                self.history.now += Duration::from_millis(millis);
+                Event::Tick
             }
-            Happening::Stop(id) => drop(self.history.then(Event::Stop(vec![id]))),
-            Happening::Restart(id) => drop(self.history.then(Event::Restart(vec![id]))),
-            Happening::Shutdown(pace) => drop(self.history.then(Event::Shutdown(pace))),
-            Happening::Time(millis) => drop(self.history.after(Duration::from_millis(millis))),
-            Happening::End(..) | Happening::Swept(_) => {}
-        }
+        };
+        self.history.then(event);
         self.look();
     }
 

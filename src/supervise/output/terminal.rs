@@ -218,8 +218,8 @@ mod tests {
         let (permit, permits) = mpsc::channel::<()>();
         drop(permit);
         let mut terminal = Terminal::new(Slow(permits, Arc::default())).unwrap();
-        for _ in 0..100 {
-            terminal.write(&[b'x'; 64 * 1024]);
+        for _ in 0..1000 {
+            terminal.write(&[b'x'; 4096]);
         }
         terminal.finish();
         assert!(!terminal.is_full());
