@@ -202,6 +202,10 @@ impl Client {
         }
         result
     }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
 }
 
 impl Inner {

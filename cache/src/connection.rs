@@ -360,7 +360,7 @@ impl Connection {
         Ok(())
     }
 
-    fn refused(&self, source: ServerError) -> RedisError {
+    pub(crate) fn refused(&self, source: ServerError) -> RedisError {
         RedisError::Server { address: self.address.clone(), source }
     }
 

@@ -1,29 +1,84 @@
 //! The cache of a DontManage bench, for Rust workers and for the `bench` tool.
+//!
+//! Values are Python's plain data in Python's own format, so a Rust worker and a Python worker read each
+//! other's. Every site of a bench has its own keys in the one Redis server that they share. A server
+//! that is away, slow, full or talking nonsense costs speed, and nothing else.
+//!
+//! ```no_run
+//! use dontmanage_cache::{Cache, Client, KeyPrefix, Lifetime, RedisUrl, SigningKey, Value};
+//!
+//! fn slow_add(cache: &Cache, a: i64, b: i64) -> i64 {
+//!     let key = format!("slow_addition|{a}+{b}"); // unique key representing this computation
+//!     if let Some(Value::Int(sum)) = cache.get_value(&key) {
+//!         return sum;
+//!     }
+//!     std::thread::sleep(std::time::Duration::from_secs(1)); // fake workload
+//!     let sum = a + b;
+//!     // In an hour it is computed anew. A server that is away only means that it is not kept.
+//!     let _ = cache.set_value(&key, &sum.into(), Lifetime::secs(60 * 60));
+//!     sum
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
+//! let key = SigningKey::from_file_text(&std::fs::read_to_string("config/cache.key")?)?;
+//! let cache = Cache::new(client, KeyPrefix::new("_3f1b8c2a")?).with_signing_key(key);
+//! println!("{}", slow_add(&cache, 40, 2)); // takes a second
+//! println!("{}", slow_add(&cache, 40, 2)); // takes microseconds, in every worker
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The layers, from the ground up, each usable by itself:
+//!
+//! * [`Connection`]: one connection, with a deadline for everything (probes use it alone);
+//! * [`Client`]: connections shared by a process's threads, behind a circuit breaker;
+//! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
+//! * [`Flush`]: all keys of a site, and nobody else's;
+//! * [`pickle`] and [`Value`]: the values.
+//!
+//! The crate knows nothing of bench directories: it is given a [`RedisUrl`], a [`KeyPrefix`] and, if the
+//! bench signs its values, a [`SigningKey`].
 #![forbid(unsafe_code)]
 
 mod breaker;
+mod cache;
 mod client;
 mod connect;
 mod connection;
+mod envelope;
 mod error;
 mod event;
+mod flush;
 mod info;
+mod key;
+mod lifetime;
 pub mod pickle;
 mod pool;
 mod resp;
+mod scan;
 mod server_error;
+mod signing_key;
 mod stats;
+mod strict;
 mod url;
 mod value;
 
 pub use breaker::Backoff;
+pub use cache::{Cache, CacheError};
 pub use client::{Call, Client, ClientOptions};
 pub use connection::{Connection, Deadlines, Pipeline};
+pub use envelope::Rejection;
 pub use error::{Phase, RedisError};
 pub use event::Event;
+pub use flush::{Flush, FlushError, FlushReport};
 pub use info::Info;
+pub use key::{Key, KeyPrefix, KeyPrefixError, Scope, escape_glob};
+pub use lifetime::{Lifetime, Ttl};
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
+pub use signing_key::{SigningKey, SigningKeyError};
 pub use stats::Stats;
+pub use strict::Strict;
 pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
 pub use value::{BigInt, BigIntError, Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};

@@ -1,4 +1,8 @@
 //! The crate against a real redis-server, and against servers that misbehave.
 
+mod cache;
 mod connection;
+mod faults;
+mod flush;
+mod proxy;
 mod server;

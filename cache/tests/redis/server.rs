@@ -16,6 +16,7 @@ pub struct Server {
     child: Child,
     folder: TempDir,
     port: u16,
+    args: Vec<String>,
 }
 
 impl Server {
@@ -32,7 +33,7 @@ impl Server {
             let port = free_port();
             let mut child = launch(&folder, port, &args);
             if ready(&mut child, &folder) {
-                return Self { child, folder, port };
+                return Self { child, folder, port, args };
             }
         }
         panic!("redis-server did not start");
@@ -68,6 +69,24 @@ impl Server {
         let status =
             Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success(), "kill {signal}");
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server can be waited for");
+    }
+
+    /// Starts it again after [`kill`](Self::kill), at the same addresses.
+    pub fn restart(&mut self) {
+        self.restart_loading(&[]);
+    }
+
+    /// As [`restart`](Self::restart), with more directives; it may still be loading its data.
+    pub fn restart_loading(&mut self, more: &[&str]) {
+        let args: Vec<String> =
+            self.args.iter().cloned().chain(more.iter().map(|&arg| arg.to_owned())).collect();
+        self.child = launch(&self.folder, self.port, &args);
+        assert!(ready(&mut self.child, &self.folder), "redis-server did not start again");
     }
 }
 

@@ -1,0 +1,251 @@
+//! The cache of one site, as workers use it: a server that is away costs speed, and nothing else.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::envelope::Rejection;
+use crate::error::RedisError;
+use crate::flush::{Flush, FlushError, FlushReport};
+use crate::key::{Key, KeyPrefix};
+use crate::lifetime::{Lifetime, Ttl};
+use crate::pickle::{PickleError, UnpicklableError};
+use crate::signing_key::SigningKey;
+use crate::strict::Strict;
+use crate::value::Value;
+
+/// Why an operation has no result. Only [`Strict`] tells; the methods of [`Cache`] make it a miss.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The server did not do it.
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    /// What is stored is not to be trusted.
+    #[error("the stored value is not taken: {0}")]
+    Rejected(#[from] Rejection),
+    /// What is stored is no plain data.
+    #[error("the stored value can't be read here: {0}")]
+    Unreadable(#[from] PickleError),
+    /// The value can't be stored.
+    #[error("the value can't be stored: {0}")]
+    Unpicklable(#[from] UnpicklableError),
+}
+
+/// The cache of one site. Cheap to clone; clones and the caches of other sites share the client.
+///
+/// Every method here goes on without the server: a read is a miss, a write is dropped, within the
+/// client's deadlines, and both are counted ([`Client::stats`]). [`strict`](Self::strict) has the same
+/// methods with errors instead.
+///
+/// ```no_run
+/// use dontmanage_cache::{Cache, Client, KeyPrefix, Lifetime, RedisUrl, Value};
+///
+/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
+/// let cache = Cache::new(client, KeyPrefix::new("_3f1b")?);
+/// let sum = match cache.get_value("slow_addition|40+2") {
+///     Some(sum) => sum,
+///     None => {
+///         let sum = Value::from(42);
+///         cache.set_value("slow_addition|40+2", &sum, Lifetime::secs(3600))?;
+///         sum
+///     }
+/// };
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) client: Client,
+    pub(crate) prefix: KeyPrefix,
+    pub(crate) signing_key: Option<Arc<SigningKey>>,
+}
+
+impl Cache {
+    /// The cache of the site with that prefix. Values are bare pickles until
+    /// [`with_signing_key`](Self::with_signing_key).
+    #[must_use]
+    pub fn new(client: Client, prefix: KeyPrefix) -> Self {
+        Self { client, prefix, signing_key: None }
+    }
+
+    /// The same cache with signed values: what was not signed with this key, or is not where it was put,
+    /// is a miss and is never read.
+    #[must_use]
+    pub fn with_signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_key = Some(Arc::new(key));
+        self
+    }
+
+    /// The cache of another site of the bench, by the same client and signing key.
+    #[must_use]
+    pub fn for_site(&self, prefix: KeyPrefix) -> Self {
+        Self { prefix, ..self.clone() }
+    }
+
+    /// The same operations, telling what went wrong.
+    #[must_use]
+    pub fn strict(&self) -> Strict<'_> {
+        Strict::new(self)
+    }
+
+    /// The client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The site's key prefix.
+    #[must_use]
+    pub fn prefix(&self) -> &KeyPrefix {
+        &self.prefix
+    }
+
+    /// Whether values are signed.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.signing_key.is_some()
+    }
+
+    /// The full key in Redis.
+    #[must_use]
+    pub fn make_key<'a>(&self, key: impl Into<Key<'a>>) -> Vec<u8> {
+        self.prefix.make_key(key)
+    }
+
+    /// Whether the server answers.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.client.ping().is_ok()
+    }
+
+    /// A value, or none on a miss. A stored `None` is `Some(Value::None)`.
+    #[must_use]
+    pub fn get_value<'a>(&self, key: impl Into<Key<'a>>) -> Option<Value> {
+        self.strict().get_value(key).ok().flatten()
+    }
+
+    /// Stores a value, in place of an older one and its lifetime. Fails only if Python could not take
+    /// the value back.
+    pub fn set_value<'a>(
+        &self,
+        key: impl Into<Key<'a>>,
+        value: &Value,
+        lifetime: Lifetime,
+    ) -> Result<(), UnpicklableError> {
+        self.stored(self.strict().set_value(key, value, lifetime))
+    }
+
+    /// Removes a value. Whether there was one.
+    pub fn delete_value<'a>(&self, key: impl Into<Key<'a>>) -> bool {
+        self.written(self.strict().delete_value(key))
+    }
+
+    /// Removes values. How many there were.
+    pub fn delete_values<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> u64 {
+        self.written(self.strict().delete_values(keys))
+    }
+
+    /// Removes what [`get_keys`](Self::get_keys) finds. How many there were.
+    pub fn delete_keys(&self, beginning: impl AsRef<[u8]>) -> u64 {
+        self.written(self.strict().delete_keys(beginning))
+    }
+
+    /// How many of the keys exist.
+    #[must_use]
+    pub fn exists<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> u64 {
+        self.strict().exists(keys).unwrap_or_default()
+    }
+
+    /// Gives a key another lifetime, from now. Whether there is such a key.
+    pub fn expire_key<'a>(&self, key: impl Into<Key<'a>>, lifetime: Lifetime) -> bool {
+        self.written(self.strict().expire_key(key, lifetime))
+    }
+
+    /// The time left to a key; [`Ttl::Missing`] also if the server is away.
+    #[must_use]
+    pub fn ttl<'a>(&self, key: impl Into<Key<'a>>) -> Ttl {
+        self.strict().ttl(key).unwrap_or(Ttl::Missing)
+    }
+
+    /// The full keys of this site that begin with a text, in no order. In the text, `*` stands for
+    /// anything, and nothing else is special.
+    #[must_use]
+    pub fn get_keys(&self, beginning: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
+        self.strict().get_keys(beginning).unwrap_or_default()
+    }
+
+    /// A field of a hash, or none on a miss.
+    #[must_use]
+    pub fn hget<'a>(&self, name: impl Into<Key<'a>>, field: impl AsRef<[u8]>) -> Option<Value> {
+        self.strict().hget(name, field).ok().flatten()
+    }
+
+    /// Stores a field of a hash.
+    pub fn hset<'a>(
+        &self,
+        name: impl Into<Key<'a>>,
+        field: impl AsRef<[u8]>,
+        value: &Value,
+    ) -> Result<(), UnpicklableError> {
+        self.stored(self.strict().hset(name, field, value))
+    }
+
+    /// All fields of a hash. One whose value is rejected or unreadable is left out.
+    #[must_use]
+    pub fn hgetall<'a>(&self, name: impl Into<Key<'a>>) -> Vec<(Vec<u8>, Value)> {
+        let fields = self.strict().hgetall(name).unwrap_or_default();
+        fields.into_iter().filter_map(|(field, value)| Some((field, value.ok()?))).collect()
+    }
+
+    /// Removes fields of a hash. How many there were.
+    pub fn hdel<'a, F: AsRef<[u8]>>(&self, name: impl Into<Key<'a>>, fields: &[F]) -> u64 {
+        self.written(self.strict().hdel(name, fields))
+    }
+
+    /// Whether a hash has a field.
+    #[must_use]
+    pub fn hexists<'a>(&self, name: impl Into<Key<'a>>, field: impl AsRef<[u8]>) -> bool {
+        self.strict().hexists(name, field).unwrap_or_default()
+    }
+
+    /// The field names of a hash, in no order.
+    #[must_use]
+    pub fn hkeys<'a>(&self, name: impl Into<Key<'a>>) -> Vec<Vec<u8>> {
+        self.strict().hkeys(name).unwrap_or_default()
+    }
+
+    /// Removes every key of this site; other sites' and shared keys stay. For a dry run, progress or
+    /// several sites at once see [`Flush`].
+    pub fn flush(&self) -> Result<FlushReport, FlushError> {
+        Flush::of([self.prefix.clone()]).run(&self.client)
+    }
+
+    /// A write that was not done is dropped and counted; nothing else about it concerns a worker.
+    fn written<T: Default>(&self, result: Result<T, CacheError>) -> T {
+        result.unwrap_or_else(|_| {
+            self.client.counters().dropped_writes.add();
+            T::default()
+        })
+    }
+
+    /// As [`written`](Self::written), but a value that can't be stored is the program's own mistake.
+    fn stored(&self, result: Result<(), CacheError>) -> Result<(), UnpicklableError> {
+        match result {
+            Err(CacheError::Unpicklable(error)) => Err(error),
+            result => {
+                self.written(result);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("client", &self.client)
+            .field("prefix", &self.prefix)
+            .field("signed", &self.is_signed())
+            .finish_non_exhaustive()
+    }
+}
