@@ -107,7 +107,8 @@ fn a_lifetime_can_be_shortened_lengthened_and_taken_away() {
         if cache.is_signed() {
             // The end that is signed moves with Redis' own.
             let bytes = stored(server, &cache, "k");
-            let ends_at = Duration::from_millis(u64::from_be_bytes(bytes[2..10].try_into().expect("8 bytes")));
+            let ends_at =
+                Duration::from_millis(u64::from_be_bytes(bytes[2..10].try_into().expect("8 bytes")));
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
             assert!(ends_at > now + Duration::from_secs(50), "{ends_at:?} {now:?}");
         }
