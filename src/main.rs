@@ -15,6 +15,7 @@ mod files;
 mod names;
 mod probe;
 mod procfile;
+mod render;
 mod settings;
 mod supervise;
 #[cfg(test)]

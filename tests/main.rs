@@ -11,3 +11,4 @@ mod support;
 
 mod cache_ping;
 mod completions;
+mod setup_redis;

@@ -7,6 +7,7 @@ mod logs;
 mod man;
 mod restart;
 mod run;
+mod setup;
 mod start;
 mod status;
 mod stdout;
@@ -54,6 +55,7 @@ enum Command {
     Start(start::Args),
     Status(status::Args),
     Stop(stop::Args),
+    Setup(setup::Args),
 }
 
 /// How long a running supervisor may take to answer a question.
@@ -74,5 +76,6 @@ pub fn run() -> Result<ExitCode> {
         Command::Start(args) => start::run(&args, &context),
         Command::Status(args) => status::run(&args, &context),
         Command::Stop(args) => stop::run(&args, &context),
+        Command::Setup(args) => setup::run(&args, &context),
     }
 }

@@ -35,6 +35,8 @@ pub use change::{Change, edit_common, set, unset, write_back};
 pub use generation::Layout;
 pub use layout::{BenchDir, Framework, FrameworkVersion};
 pub use load::{Flags, load, load_with};
+#[cfg(test)]
+pub use load::{Machine, Texts, from_texts};
 pub use memory::Memory;
 pub use model::{
     Bench, EvictionPolicy, Health, MaxMemory, Probe, Program, Queue, RedisCache, RedisServer, RestartPolicy,

@@ -4,11 +4,13 @@
 mod command;
 mod processes;
 mod redis;
+mod rendered_redis;
 mod wait;
 
-pub use command::Output;
+pub use command::{Output, run};
 pub use processes::{alive, started_below};
 pub use redis::TestRedis;
+pub use rendered_redis::RenderedRedis;
 pub use wait::{DEADLINE, until};
 
 use std::net::TcpListener;

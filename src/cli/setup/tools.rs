@@ -1,0 +1,94 @@
+//! What there is on the machine, for the files that name it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use super::Setup;
+use crate::error::{Error, Problem, Result};
+use crate::probe::{find_server, server_version};
+use crate::render::{RedisTool, Scene, Tools};
+use crate::settings::{BenchDir, Settings};
+
+/// How long `redis-server --version` may take.
+const VERSION_LIMIT: Duration = Duration::from_secs(5);
+
+/// Looks for the tools. The version of redis-server is not asked for.
+pub fn find(dir: &BenchDir, settings: &Settings) -> Result<Tools> {
+    let user = user(settings)?;
+    let server = find_server(settings.redis_cache.server.binary.as_deref()).ok();
+    let local_files = ["redis_cache", "redis_queue", "redis_socketio"]
+        .into_iter()
+        .filter(|name| dir.join(format!("config/{name}.local.conf")).is_file())
+        .collect();
+    Ok(Tools {
+        bench: own_path()?,
+        redis_server: server.map(|path| RedisTool { path, version: None }),
+        node: which::which("node").ok(),
+        group: group(&user),
+        user,
+        ci: std::env::var_os("CI").is_some(),
+        skip_redis: false,
+        local_files,
+    })
+}
+
+impl Setup<'_> {
+    /// Looks for the tools.
+    pub fn tools(&self) -> Result<Tools> {
+        let tools = find(&self.dir, &self.settings)?;
+        Ok(Tools { skip_redis: self.choices.skip_redis, ..tools })
+    }
+
+    /// The same, with the version of redis-server. What is wrong with it is said; the files are then
+    /// rendered such that every server reads them.
+    pub fn tools_with_version(&self) -> Result<Tools> {
+        let mut tools = self.tools()?;
+        let binary = self.settings.redis_cache.server.binary.as_deref();
+        let version = find_server(binary).and_then(|path| server_version(&path, VERSION_LIMIT));
+        match (version, &mut tools.redis_server) {
+            (Ok(version), Some(tool)) => tool.version = Some(version),
+            (Ok(_), None) => {}
+            (Err(problem), _) => self.context.say(format!("note: {}", problem.problem())),
+        }
+        Ok(tools)
+    }
+
+    /// What the files are rendered from.
+    pub const fn scene<'a>(&'a self, tools: &'a Tools) -> Scene<'a> {
+        Scene { dir: &self.dir, settings: &self.settings, tools }
+    }
+}
+
+/// The user that the programs run as.
+fn user(settings: &Settings) -> Result<String> {
+    if let Some(user) = &settings.bench.user {
+        return Ok(user.clone());
+    }
+    let uid = Uid::effective();
+    match User::from_uid(uid) {
+        Ok(Some(user)) => Ok(user.name),
+        _ => Err(Error::usage(
+            Problem::new(format!("the user with the number {uid} has no name")).fix("name one with `--user`"),
+        )),
+    }
+}
+
+/// The user's own group, by name; as today's tool, the one of the user's name where that is not known.
+fn group(user: &str) -> String {
+    let gid: Option<Gid> = User::from_name(user).ok().flatten().map(|user| user.gid);
+    let group = gid.and_then(|gid| Group::from_gid(gid).ok().flatten());
+    group.map_or_else(|| user.to_owned(), |group| group.name)
+}
+
+/// The `bench` that programs are to call: by its name on the PATH, which an update does not change, if
+/// that is this program.
+fn own_path() -> Result<PathBuf> {
+    let own = std::env::current_exe().map_err(|source| Error::io("find", Path::new("bench"), &source))?;
+    let real = |path: &Path| path.canonicalize().ok();
+    match which::which("bench") {
+        Ok(found) if real(&found).is_some() && real(&found) == real(&own) => Ok(found),
+        _ => Ok(own),
+    }
+}

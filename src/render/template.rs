@@ -1,0 +1,187 @@
+//! Filling in a template. What is filled in goes through the target's quoting, or is a number:
+//! anything else is an error, so a template cannot forget it.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
+
+use super::quote::{self, Refused};
+use crate::error::{Error, Problem, Result};
+
+/// A template of `templates/`, and its name for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Template {
+    /// The file's name.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// A value that was refused, and the setting it came from.
+#[derive(Clone, Debug, Default)]
+struct FirstRefusal(Arc<Mutex<Option<(String, Refused)>>>);
+
+impl FirstRefusal {
+    fn note(&self, key: String, refused: Refused) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert((key, refused));
+    }
+
+    fn take(&self) -> Option<(String, Refused)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A template that is ready to be filled in, as often as needed.
+pub struct Filler {
+    tera: Tera,
+    name: &'static str,
+    refusal: FirstRefusal,
+}
+
+impl Filler {
+    /// Reads the template.
+    pub fn new(template: Template) -> Result<Self> {
+        let refusal = FirstRefusal::default();
+        let mut tera = Tera::new();
+        // Every value that is not marked as quoted comes to `refuse_unquoted`.
+        tera.autoescape_on([""]);
+        tera.set_escape_fn(refuse_unquoted);
+        for (name, quoting) in WORDS {
+            register(&mut tera, name, &refusal, *quoting);
+        }
+        for (name, quoting) in LISTS {
+            register_list(&mut tera, name, &refusal, *quoting);
+        }
+        for (name, quoting) in PAIRS {
+            register_pair(&mut tera, name, &refusal, *quoting);
+        }
+        tera.add_raw_template(template.name, template.text).map_err(|error| broken(template.name, &error))?;
+        Ok(Self { tera, name: template.name, refusal })
+    }
+
+    /// Fills it in.
+    pub fn fill(&self, values: &impl Serialize) -> Result<String> {
+        let context = Context::from_serialize(values).map_err(|error| broken(self.name, &error))?;
+        self.tera.render(self.name, &context).map_err(|error| match self.refusal.take() {
+            Some((key, Refused(why))) => {
+                Error::usage(Problem::new(format!("`{key}` cannot be written to {}: {why}", self.name)))
+            }
+            None => broken(self.name, &error),
+        })
+    }
+}
+
+fn broken(name: &str, error: &tera::Error) -> Error {
+    Error::failed(Problem::new(format!("the template of {name} is wrong: {error}")))
+}
+
+type Quoting = fn(&str) -> std::result::Result<String, Refused>;
+
+/// The quoting of one word or value, by the name that templates call it.
+const WORDS: &[(&str, Quoting)] = &[
+    ("redis", quote::redis),
+    ("procfile", quote::procfile),
+    ("supervisor", quote::supervisor),
+    ("systemd", quote::systemd),
+    ("systemd_word", quote::systemd_word),
+    ("systemd_path", quote::systemd_path),
+];
+
+type QuotingOfList = fn(&[String]) -> std::result::Result<String, Refused>;
+
+/// The quoting of a list of words.
+const LISTS: &[(&str, QuotingOfList)] = &[
+    ("redis_line", quote::redis_line),
+    ("supervisor_command", quote::supervisor_command),
+    ("systemd_command", quote::systemd_command),
+];
+
+type QuotingOfPair = fn(&str, &str) -> std::result::Result<String, Refused>;
+
+/// The quoting of a variable and its name.
+const PAIRS: &[(&str, QuotingOfPair)] = &[
+    ("supervisor_environment", quote::supervisor_environment),
+    ("systemd_environment", quote::systemd_environment),
+];
+
+/// Stands where Tera would escape for HTML. Numbers and what a quoting filter marked do not come here.
+fn refuse_unquoted(text: &str, _out: &mut dyn Write) -> std::io::Result<()> {
+    Err(std::io::Error::other(format!("`{}` is filled in without quoting", text.escape_debug())))
+}
+
+fn register(tera: &mut Tera, name: &'static str, refusal: &FirstRefusal, quoting: Quoting) {
+    let refusal = refusal.clone();
+    tera.register_filter(name, move |value: &str, kwargs: Kwargs, _: &State| {
+        settle(&refusal, &kwargs, quoting(value))
+    });
+}
+
+fn register_list(tera: &mut Tera, name: &'static str, refusal: &FirstRefusal, quoting: QuotingOfList) {
+    let refusal = refusal.clone();
+    tera.register_filter(name, move |words: Vec<String>, kwargs: Kwargs, _: &State| {
+        settle(&refusal, &kwargs, quoting(&words))
+    });
+}
+
+fn register_pair(tera: &mut Tera, name: &'static str, refusal: &FirstRefusal, quoting: QuotingOfPair) {
+    let refusal = refusal.clone();
+    tera.register_filter(name, move |value: &str, kwargs: Kwargs, _: &State| {
+        let name: String = kwargs.must_get("name")?;
+        settle(&refusal, &kwargs, quoting(&name, value))
+    });
+}
+
+/// The quoted text, marked as such; a refusal is noted with the setting's key.
+fn settle(
+    refusal: &FirstRefusal,
+    kwargs: &Kwargs,
+    quoted: std::result::Result<String, Refused>,
+) -> TeraResult<Value> {
+    let key: String = kwargs.must_get("key")?;
+    quoted.map(|text| Value::safe_string(&text)).map_err(|refused| {
+        let error = tera::Error::message(refused.to_string());
+        refusal.note(key, refused);
+        error
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Values {
+        port: u16,
+        dir: &'static str,
+    }
+
+    fn fill(text: &'static str, dir: &'static str) -> Result<String> {
+        Filler::new(Template { name: "test.conf", text })?.fill(&Values { port: 13000, dir })
+    }
+
+    #[test]
+    fn a_template_that_forgets_to_quote_is_an_error() {
+        assert_eq!(fill("port {{ port }}\n", "").as_deref(), Ok("port 13000\n"));
+        assert_eq!(fill("{{ dir | redis(key='dir') }}\n", "/a b").as_deref(), Ok("\"/a b\"\n"));
+        for text in ["{{ dir }}", "{{ dir ~ '/x' }}", "{{ dir | upper }}", "{{ [dir] }}"] {
+            assert!(fill(text, "/a b").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_value_is_named_by_its_key() {
+        let error = fill("dir {{ dir | redis(key='bench.dir') }}\n", "/a\nsave 60 1").expect_err("a newline");
+        assert_eq!(
+            error.to_string(),
+            "error: `bench.dir` cannot be written to test.conf: it holds the control character \\n"
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error() {
+        assert!(fill("{{ nothing | redis(key='x') }}", "").is_err());
+    }
+}
