@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::GlobalArgs;
-use crate::error::Result;
+use crate::error::{Problem, Result};
 use crate::settings::{self, BenchDir, Settings};
 
 /// The flags that every command takes, and what they lead to.
@@ -26,11 +26,29 @@ impl Context {
     /// The bench, and its settings as this user's environment has them.
     pub fn bench_and_settings(&self) -> Result<(BenchDir, Settings)> {
         let bench = self.bench()?;
-        let settings = settings::load(&bench, &|name| std::env::var(name).ok())?;
-        for warning in &settings.warnings {
-            self.say(format_args!("warning: {warning}"));
-        }
+        let settings = self.settings(&bench)?;
         Ok((bench, settings))
+    }
+
+    /// The bench's settings. What is odd about them is said.
+    pub fn settings(&self, bench: &BenchDir) -> Result<Settings> {
+        let settings = settings::load(bench, &env)?;
+        for warning in &settings.warnings {
+            self.warn(warning);
+        }
+        Ok(settings)
+    }
+
+    /// Tells the user of something odd: to stderr, unless `-q`.
+    pub fn warn(&self, warning: &Problem) {
+        self.say(format_args!("warning: {warning}"));
+    }
+
+    /// Tells a person how it goes on. A script reads data and errors, not progress.
+    pub fn tell(&self, text: impl std::fmt::Display) {
+        if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            self.say(text);
+        }
     }
 
     /// Tells the user something that is not data: to stderr, unless `-q`.
@@ -39,4 +57,9 @@ impl Context {
             anstream::eprintln!("{text}");
         }
     }
+}
+
+/// A variable of the environment. What is no text in it becomes visible, so that it is refused.
+pub fn env(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -12,6 +12,7 @@ use super::key::KeyPath;
 use super::layout::BenchDir;
 use super::load::{Flags, Machine, Texts, from_texts};
 use super::model::{MaxMemory, RedisServer, Settings, SocketioRedis};
+use super::origin::Origin;
 use super::reader::{BENCH_TOML, COMMON_SITE_CONFIG};
 use super::schema::{self, Key, Kind};
 use super::source::{self, SyntaxError};
@@ -34,7 +35,7 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// Sets a key to what the user typed. A bench with a `bench.toml` has it there; another one in
 /// `common_site_config.json`, if the key has a name there.
 pub fn set(bench: &BenchDir, env: Env<'_>, key: &str, typed: &str) -> Result<Vec<Change>> {
-    let (path, known) = known_key(key)?;
+    let (path, known) = find_key(key)?;
     let before = Texts::read(bench)?;
     let mut after = before.clone();
     if let Some(name) = known.legacy.filter(|_| before.bench_toml.is_none()) {
@@ -51,7 +52,7 @@ pub fn set(bench: &BenchDir, env: Env<'_>, key: &str, typed: &str) -> Result<Vec
 
 /// Takes a key out of the file that says it; no change if no file does.
 pub fn unset(bench: &BenchDir, env: Env<'_>, key: &str) -> Result<Vec<Change>> {
-    let (path, known) = known_key(key)?;
+    let (path, known) = find_key(key)?;
     let before = Texts::read(bench)?;
     let mut after = before.clone();
     if let Some(text) = &before.bench_toml {
@@ -207,7 +208,35 @@ impl KeyNames {
     }
 }
 
-fn known_key(typed: &str) -> Result<(KeyPath, &'static Key)> {
+/// Where the key's value really comes from, if that is not the file that a change of it goes to: a higher
+/// layer. `common` says that the change went to `common_site_config.json`. None too if the settings
+/// can't be read.
+pub fn overruled(bench: &BenchDir, env: Env<'_>, key: &str, common: bool) -> Result<Option<String>> {
+    let texts = Texts::read(bench)?;
+    let (_, known) = find_key(key)?;
+    let written = match known.legacy {
+        Some(_) if common || texts.bench_toml.is_none() => COMMON_SITE_CONFIG,
+        _ => BENCH_TOML,
+    };
+    let Ok(settings) = from_texts(bench, &texts, env, &Flags::default(), Machine::of(bench)) else {
+        return Ok(None);
+    };
+    let overrules = |key: &str| match settings.origins.of(key) {
+        Origin::Default => None,
+        Origin::File { file, .. } if file.as_os_str() == written => None,
+        _ => Some(settings.origins.place(key)),
+    };
+    // A port that is set by itself is put into the URL.
+    let port = key.strip_suffix(".url").map(|table| format!("{table}.port"));
+    Ok(overrules(key).or_else(|| overrules(&port?)))
+}
+
+/// The key that the user means by this text.
+pub fn known_key(typed: &str) -> Result<KeyPath> {
+    find_key(typed).map(|(path, _)| path)
+}
+
+fn find_key(typed: &str) -> Result<(KeyPath, &'static Key)> {
     let path = KeyPath::parse(typed);
     if let Some(path) = &path
         && let Some(known) = schema::find(path)

@@ -83,6 +83,11 @@ pub fn find_legacy(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.legacy == Some(name))
 }
 
+/// The dotted name of what `common_site_config.json` calls so.
+pub fn key_of_legacy(name: &str) -> Option<&'static str> {
+    find_legacy(name).map(|key| key.name)
+}
+
 /// The name in `common_site_config.json` of the setting that is called so here.
 pub fn legacy_name(dotted: &str) -> Option<&'static str> {
     KEYS.iter().find(|key| key.name == dotted)?.legacy
