@@ -5,12 +5,14 @@ mod command;
 mod processes;
 mod redis;
 mod rendered_redis;
+mod terminal;
 mod wait;
 
 pub use command::{Output, run};
 pub use processes::{alive, started_below};
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
+pub use terminal::on_terminal;
 pub use wait::{DEADLINE, until};
 
 use std::net::TcpListener;

@@ -75,6 +75,12 @@ impl TestRedis {
     /// The same with the last word taken from these bytes, which may be any.
     #[track_caller]
     pub fn cli_with(&self, words: &[&str], last: &[u8]) -> String {
+        String::from_utf8_lossy(&self.cli_bytes(words, last)).into_owned()
+    }
+
+    /// The same, as bytes. No last word for none.
+    #[track_caller]
+    pub fn cli_bytes(&self, words: &[&str], last: &[u8]) -> Vec<u8> {
         let mut command = Command::new("redis-cli");
         command.arg("-s").arg(self.socket());
         if !last.is_empty() {
@@ -88,8 +94,9 @@ impl TestRedis {
             .expect("redis-cli; install it with `apt-get install redis-server`");
         child.stdin.take().expect("a pipe").write_all(last).expect("a reading redis-cli");
         let output = child.wait_with_output().expect("redis-cli to end");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.strip_suffix('\n').unwrap_or(&text).to_owned()
+        let mut bytes = output.stdout;
+        bytes.pop_if(|byte| *byte == b'\n');
+        bytes
     }
 
     /// What the server wrote so far.

@@ -28,7 +28,7 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     let server = Server::of(context)?;
     match server.try_connect() {
-        Ok(connected) => answered(args, connected),
+        Ok(connected) => answered(args, &connected),
         Err(away) => {
             if args.json {
                 stdout::print(json!({
@@ -43,15 +43,15 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     }
 }
 
-fn answered(args: &Args, mut connected: Connected) -> Result<ExitCode> {
-    let latency = connected.run(|redis| {
+fn answered(args: &Args, connected: &Connected) -> Result<ExitCode> {
+    let latency = connected.ask(|redis| {
         let mut times = (0..PINGS).map(|_| redis.ping()).collect::<Result<Vec<_>, _>>()?;
         times.sort_unstable();
         Ok(times[PINGS / 2])
     })?;
     // A user that may only PING has had what was asked for.
-    let server = connected.redis.info("server").unwrap_or_default();
-    let memory = connected.redis.info("memory").unwrap_or_default();
+    let server = connected.ask(|redis| redis.info("server")).unwrap_or_default();
+    let memory = connected.ask(|redis| redis.info("memory")).unwrap_or_default();
     if args.json {
         stdout::print(json!({
             "ok": true,

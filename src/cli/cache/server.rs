@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use dontmanage_cache::{Connection, Deadlines, RedisError, RedisUrl};
+use dontmanage_cache::{Call, Client, ClientOptions, Connection, Deadlines, RedisError, RedisUrl};
 
 use crate::cli::Context;
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 use crate::probe::{self, RedisAnswer};
-use crate::settings::{BenchDir, Settings, load};
+use crate::settings::{BenchDir, Settings};
 
 /// How long a server may take to accept us. A person waits longer than a worker.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -29,8 +29,12 @@ pub struct Server {
 impl Server {
     /// Reads the bench's settings.
     pub fn of(context: &Context) -> Result<Self> {
-        let bench = context.bench()?;
-        let settings = load(&bench, &|name| std::env::var(name).ok())?;
+        let (bench, settings) = context.bench_and_settings()?;
+        Ok(Self::new(bench, settings))
+    }
+
+    /// From settings that have been read.
+    pub fn new(bench: BenchDir, settings: Settings) -> Self {
         let server = &settings.redis_cache.server;
         let mut addresses = Vec::new();
         if let Some(socket) = server.socket.as_ref().filter(|socket| server.local && socket.exists()) {
@@ -39,7 +43,7 @@ impl Server {
         if !addresses.contains(&server.url) {
             addresses.push(server.url.clone());
         }
-        Ok(Self { bench, settings, addresses })
+        Self { bench, settings, addresses }
     }
 
     /// Connects, and makes sure that the server is ready for work.
@@ -84,32 +88,31 @@ impl From<Box<Away>> for Error {
     }
 }
 
-/// A connection to a server that was ready a moment ago.
+/// A server that was ready a moment ago.
 pub struct Connected {
     /// Where it is.
     pub url: RedisUrl,
-    /// The connection.
-    pub redis: Connection,
+    /// What talks to it.
+    pub client: Client,
 }
 
 impl Connected {
     fn open(url: &RedisUrl) -> Result<Self, RedisAnswer> {
         let deadlines = Deadlines::default().connect(CONNECT).reply(REPLY);
-        let opened = Connection::open(url, &deadlines).and_then(|mut redis| {
-            redis.ping()?;
-            Ok(redis)
-        });
-        match opened {
-            Ok(redis) => Ok(Self { url: url.clone(), redis }),
+        // An outage is this command's own error, not a line in a log.
+        let options = ClientOptions::new().deadlines(deadlines).on_event(|_| {});
+        let client = Client::with_options(url.clone(), options);
+        match client.ping() {
+            Ok(_) => Ok(Self { url: url.clone(), client }),
             // Asked anew by the probe, which hears what it has to say for itself.
             Err(RedisError::NotRedis { .. }) => Err(probe::ask_redis(url, REPLY)),
             Err(error) => Err(RedisAnswer::from_error(error)),
         }
     }
 
-    /// Does something with the connection; its failure becomes an error for the user.
-    pub fn run<T>(&mut self, exchange: impl FnOnce(&mut Connection) -> Result<T, RedisError>) -> Result<T> {
-        exchange(&mut self.redis).map_err(|error| failed(error, &self.url))
+    /// Asks something; a failure becomes an error for the user.
+    pub fn ask<T>(&self, exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>) -> Result<T> {
+        self.client.run(Call::Read, exchange).map_err(|error| failed(error, &self.url))
     }
 }
 
