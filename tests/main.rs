@@ -14,3 +14,4 @@ mod cache_ping;
 mod cache_values;
 mod completions;
 mod setup_redis;
+mod variants;

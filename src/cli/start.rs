@@ -9,7 +9,7 @@ use std::process::Command;
 
 use indexmap::IndexMap;
 
-use super::{Context, surroundings};
+use super::{Context, setup, surroundings};
 use crate::control::{self, Server};
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
@@ -125,12 +125,12 @@ fn make_plan(args: &Args, bench: &BenchDir, settings: &Settings, context: &Conte
 }
 
 /// The Procfile, or, where there is none, what `bench setup procfile` would write.
-fn read_procfile(args: &Args, bench: &BenchDir, _settings: &Settings) -> Result<Vec<Entry>> {
+fn read_procfile(args: &Args, bench: &BenchDir, settings: &Settings) -> Result<Vec<Entry>> {
     let path = args.procfile.clone().unwrap_or_else(|| bench.join("Procfile"));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) if source.kind() == std::io::ErrorKind::NotFound && args.procfile.is_none() => {
-            String::new()
+            setup::procfile_text(bench, settings)?
         }
         Err(source) => return Err(Error::io("read", &path, &source)),
     };
