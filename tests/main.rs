@@ -10,6 +10,7 @@
 mod support;
 
 mod cache_flush;
+mod architecture;
 mod cache_ping;
 mod cache_values;
 mod completions;

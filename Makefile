@@ -1,0 +1,39 @@
+# Two commands for a newcomer, `make demo` and `make test`, on a Debian or Ubuntu machine with Rust,
+# Python 3 and make. What else they need they install, and say so.
+
+CARGO ?= cargo
+
+# The environments that `.venv/%/installed` makes. Exported, because recipes and tests look commands up.
+export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help test check build clean
+# Half-made files are worse than none.
+.DELETE_ON_ERROR:
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+test: check .venv/tests/installed ## check formatting and lints, then run every test
+	@scripts/need redis-server redis-server
+	@scripts/need supervisord supervisor
+	@scripts/need systemd-analyze systemd
+	$(CARGO) test --locked --workspace
+
+check: ## check formatting, lints and the documentation's links, warnings denied
+	@scripts/need cc gcc libc6-dev
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+build: ## build the release binary, target/release/bench
+	@scripts/need cc gcc libc6-dev
+	$(CARGO) build --locked --release
+
+clean: ## remove what the other targets made
+	$(CARGO) clean
+	rm -rf .venv demo-bench
+
+.venv/%/installed: %/requirements.txt scripts/venv
+	@scripts/venv $(@D) $<
+	@touch $@
