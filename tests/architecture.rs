@@ -176,7 +176,7 @@ fn no_file_is_named_for_what_is_left_over() {
         for name in names {
             let stem = name.to_str().expect("a readable name").trim_end_matches(".rs");
             assert!(
-                !["util", "utils", "helper", "helpers", "common", "misc"].contains(&stem),
+                !["util", "utils", "helper", "helpers", "misc"].contains(&stem),
                 "{}: name it after what it does",
                 source.path.display()
             );

@@ -9,8 +9,8 @@
 
 mod support;
 
-mod cache_flush;
 mod architecture;
+mod cache_flush;
 mod cache_ping;
 mod cache_values;
 mod completions;
