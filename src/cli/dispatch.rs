@@ -92,12 +92,8 @@ fn is_ours(word: &str) -> bool {
 
 /// Becomes the framework's command line. Only comes back if that fails.
 fn become_the_framework(context: &Context, bench: &BenchDir, words: &[OsString]) -> Error {
-    // Only root needs the settings here: a mistake in them must not keep the framework from running.
-    if nix::unistd::geteuid().is_root() {
-        let settled = context.settings(bench).and_then(|settings| run_as::settle(bench, &settings));
-        if let Err(error) = settled {
-            return error;
-        }
+    if let Err(error) = run_as::settle_by_settings(context, bench) {
+        return error;
     }
     let python = bench.join("env/bin/python");
     if !python.exists() {

@@ -11,7 +11,6 @@ mod restart;
 mod run;
 mod run_as;
 mod setup;
-mod setup_config;
 mod sites;
 mod start;
 mod status;

@@ -8,15 +8,21 @@
 //! * Root, nobody is set, the directory is root's, and a framework is installed: refused, as today's
 //!   tool does, for the framework's workers should not be root by accident.
 //! * Root, nobody is set, no framework: as root. That is a container, a test, or a demonstration.
+//!
+//! Who becomes somebody else runs the same command line anew, so that nothing of root is left: neither
+//! its memory nor its `HOME`.
 
 use std::ffi::CString;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::unistd::{
     Gid, Uid, User, getegid, geteuid, getresgid, getresuid, getuid, initgroups, setgid, setuid,
 };
 
-use crate::error::{Error, Problem, Result};
+use super::Context;
+use crate::error::{Error, Problem, Result, plain_io};
 use crate::settings::{BenchDir, Settings};
 
 /// What root has to do.
@@ -53,9 +59,15 @@ pub fn settle(bench: &BenchDir, settings: &Settings) -> Result<()> {
     };
     match decide(facts) {
         Decision::Stay => Ok(()),
-        Decision::Become(user) => become_user(&user, settings),
+        Decision::Become(user) => Err(become_user(&user, settings)),
         Decision::Refuse(problem) => Err(Error::failed(problem.at(bench.path().display()))),
     }
+}
+
+/// The same for a command that needs no settings but for this: unless it is root's, a mistake in them
+/// does not keep it from running.
+pub fn settle_by_settings(context: &Context, bench: &BenchDir) -> Result<()> {
+    if geteuid().is_root() { settle(bench, &context.settings(bench)?) } else { Ok(()) }
 }
 
 fn decide(facts: Facts<'_>) -> Decision {
@@ -75,24 +87,44 @@ fn decide(facts: Facts<'_>) -> Decision {
     }
 }
 
-fn become_user(name: &str, settings: &Settings) -> Result<()> {
+/// Does not come back but with an error.
+fn become_user(name: &str, settings: &Settings) -> Error {
     let place = || settings.origins.place("bench.user");
-    let user = User::from_name(name).ok().flatten().ok_or_else(|| {
-        Error::usage(
+    let Some(user) = User::from_name(name).ok().flatten() else {
+        return Error::usage(
             Problem::new(format!("there is no user `{name}` on this machine"))
                 .at(place())
                 .fix("make the user, or set another: `bench config set bench.user NAME`"),
-        )
-    })?;
-    let failed = |errno: nix::Error| {
-        Error::failed(Problem::new(format!("cannot become the user `{name}`: {}", errno.desc())).at(place()))
+        );
     };
-    let c_name = CString::new(name).map_err(|_| failed(nix::Error::EINVAL))?;
-    // Groups and group first: without root they can't be changed any more.
-    initgroups(&c_name, user.gid).map_err(failed)?;
-    setgid(user.gid).map_err(failed)?;
-    setuid(user.uid).map_err(failed)?;
-    if has_become(user.uid, user.gid) { Ok(()) } else { Err(failed(nix::Error::EPERM)) }
+    let failed = |why: &str| {
+        Error::failed(Problem::new(format!("cannot become the user `{name}`: {why}")).at(place()))
+    };
+    if let Err(errno) = drop_to(&user) {
+        return failed(errno.desc());
+    }
+    if !has_become(user.uid, user.gid) {
+        return failed("the system did not change all ids");
+    }
+    let mut line = std::env::args_os();
+    let own_name = line.next().unwrap_or_else(|| "bench".into());
+    // By the kernel's own link: the new user may not be allowed to walk the path to the program.
+    let source = Command::new("/proc/self/exe")
+        .arg0(own_name)
+        .args(line)
+        .env("HOME", &user.dir)
+        .env("USER", name)
+        .env("LOGNAME", name)
+        .exec();
+    failed(&plain_io(&source))
+}
+
+/// Groups and group first: without root they can't be changed any more.
+fn drop_to(user: &User) -> nix::Result<()> {
+    let name = CString::new(user.name.as_str()).map_err(|_| nix::Error::EINVAL)?;
+    initgroups(&name, user.gid)?;
+    setgid(user.gid)?;
+    setuid(user.uid)
 }
 
 /// All three ids of both kinds are the user's, so there is no way back.

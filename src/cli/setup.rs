@@ -1,5 +1,6 @@
 //! `bench setup …`: renders the bench's files from its settings.
 
+mod config;
 mod env;
 mod procfile;
 mod put;
@@ -11,7 +12,8 @@ mod tools;
 pub use env::make_env;
 pub use procfile::procfile_text;
 
-use super::Context;
+use super::{Context, run_as};
+use crate::cli::env;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::settings::{BenchDir, Flags, Settings, load_with};
@@ -25,6 +27,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
+    Config(config::Args),
     Redis(redis::Args),
     Procfile(procfile::Args),
     Supervisor(supervisor::Args),
@@ -66,7 +69,7 @@ impl Choices {
     }
 }
 
-/// Write all files: redis, Procfile, supervisor, systemd and the Python environment
+/// Write all files: config, redis, Procfile, supervisor, systemd and the Python environment
 #[derive(clap::Args, Debug)]
 pub struct AllArgs {
     #[command(flatten)]
@@ -89,9 +92,10 @@ impl<'a> Setup<'a> {
     pub fn new(context: &'a Context, choices: Choices, user: Option<&str>) -> Result<Self> {
         let dir = context.bench()?;
         let flags = Flags { user: user.map(str::to_owned) };
-        let settings = load_with(&dir, &|name| std::env::var(name).ok(), &flags)?;
+        let settings = load_with(&dir, &env, &flags)?;
+        run_as::settle(&dir, &settings)?;
         for warning in &settings.warnings {
-            context.say(format!("warning: {warning}"));
+            context.warn(warning);
         }
         Ok(Self { context, dir, settings, choices })
     }
@@ -99,6 +103,7 @@ impl<'a> Setup<'a> {
 
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     match &args.command {
+        Command::Config(args) => config::run(args, context),
         Command::Redis(args) => redis::run(args, context),
         Command::Procfile(args) => procfile::run(args, context),
         Command::Supervisor(args) => supervisor::run(args, context),
@@ -109,8 +114,10 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
 }
 
 fn all(args: &AllArgs, context: &Context) -> Result<ExitCode> {
-    let setup = Setup::new(context, args.choices, args.user.as_deref())?;
-    let mut code = ExitCode::Done;
+    let new = || Setup::new(context, args.choices, args.user.as_deref());
+    let mut code = config::set_up(context, &new()?.dir, args.choices)?;
+    // Read anew: the ports may have been chosen only now.
+    let setup = new()?;
     for step in [redis::set_up, procfile::set_up, supervisor::set_up, systemd::set_up, env::set_up] {
         match step(&setup)? {
             ExitCode::Done => {}

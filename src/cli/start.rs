@@ -9,7 +9,7 @@ use std::process::Command;
 
 use indexmap::IndexMap;
 
-use super::{Context, setup, surroundings};
+use super::{Context, run_as, setup, surroundings};
 use crate::control::{self, Server};
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
@@ -58,6 +58,7 @@ fn formation(text: &str) -> Result<(String, u32), String> {
 
 pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     let (bench, settings) = context.bench_and_settings()?;
+    run_as::settle(&bench, &settings)?;
     if args.detach {
         return detach(&bench, context);
     }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::Setup;
-use crate::cli::Context;
+use crate::cli::{Context, run_as};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::exit_code::ExitCode;
 use crate::files;
@@ -14,7 +14,9 @@ use crate::settings::BenchDir;
 pub struct Args {}
 
 pub fn run(_args: &Args, context: &Context) -> Result<ExitCode> {
-    make_env(&context.bench()?).map(|_| ExitCode::Done)
+    let dir = context.bench()?;
+    run_as::settle_by_settings(context, &dir)?;
+    make_env(&dir).map(|_| ExitCode::Done)
 }
 
 pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
