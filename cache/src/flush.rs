@@ -122,7 +122,7 @@ impl<'a> Flush<'a> {
         while let Some(step) = walk.step(redis, &doomed)? {
             doomed.clear();
             report.removed += step.removed;
-            report.scanned = report.total.min(report.scanned + crate::scan::STEP_KEYS);
+            report.scanned = report.total.min(report.scanned + step.looked_at);
             for key in step.keys {
                 let Some(&at) = KeyPrefix::of(&key).and_then(|prefix| places.get(prefix)) else { continue };
                 if counted.is_new(&key) {

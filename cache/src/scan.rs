@@ -4,9 +4,9 @@ use crate::connection::{Connection, Pipeline};
 use crate::error::RedisError;
 use crate::resp::Reply;
 
-/// How many keys the server looks at in one step. It serves nobody else meanwhile: about 0.3 ms.
-const STEP: &[u8] = b"1000";
-pub(crate) const STEP_KEYS: u64 = 1000;
+/// How many keys the server looks at in one step if none of them is to be removed. It serves nobody else
+/// meanwhile: about half a millisecond.
+const LONGEST_STEP: u64 = 1000;
 
 /// How many keys are removed by one command.
 const BATCH: usize = 500;
@@ -16,6 +16,8 @@ pub(crate) struct Walk {
     pattern: Option<Vec<u8>>,
     cursor: Vec<u8>,
     over: bool,
+    /// How many keys the next step looks at.
+    length: u64,
     pipeline: Pipeline,
 }
 
@@ -25,11 +27,19 @@ pub(crate) struct Step {
     pub(crate) keys: Vec<Vec<u8>>,
     /// How many of the keys given to the step there were to remove.
     pub(crate) removed: u64,
+    /// How many keys the server has looked at, about.
+    pub(crate) looked_at: u64,
 }
 
 impl Walk {
     pub(crate) fn new(pattern: Option<Vec<u8>>) -> Self {
-        Self { pattern, cursor: b"0".to_vec(), over: false, pipeline: Pipeline::new() }
+        Self {
+            pattern,
+            cursor: b"0".to_vec(),
+            over: false,
+            length: LONGEST_STEP / 4,
+            pipeline: Pipeline::new(),
+        }
     }
 
     /// Removes `doomed`, and brings the next keys, in one round trip. None once there is nothing to do.
@@ -45,17 +55,26 @@ impl Walk {
         for batch in doomed.chunks(BATCH) {
             self.pipeline.add_with(&[b"UNLINK"], batch);
         }
+        let mut step = Step { keys: Vec::new(), removed: 0, looked_at: 0 };
         if !self.over {
+            step.looked_at = self.length;
+            let count = self.length.to_string();
             match &self.pattern {
                 Some(pattern) => {
-                    self.pipeline.add(&[b"SCAN", &self.cursor, b"MATCH", pattern, b"COUNT", STEP]);
+                    self.pipeline.add(&[
+                        b"SCAN",
+                        &self.cursor,
+                        b"MATCH",
+                        pattern,
+                        b"COUNT",
+                        count.as_bytes(),
+                    ]);
                 }
                 None => {
-                    self.pipeline.add(&[b"SCAN", &self.cursor, b"COUNT", STEP]);
+                    self.pipeline.add(&[b"SCAN", &self.cursor, b"COUNT", count.as_bytes()]);
                 }
             }
         }
-        let mut step = Step { keys: Vec::new(), removed: 0 };
         for reply in redis.pipeline(&self.pipeline)? {
             match reply {
                 Reply::Int(count) => step.removed += u64::try_from(count).unwrap_or(0),
@@ -74,6 +93,10 @@ impl Walk {
                 _ => return Err(redis.unexpected("UNLINK")),
             }
         }
+        // A key that is found costs about three times more, as it is sent and removed. So the next step
+        // is shorter where there are many, for the sake of the other clients.
+        let found = step.keys.len() as u64;
+        self.length = (LONGEST_STEP * self.length).div_ceil(self.length + 3 * found);
         Ok(Some(step))
     }
 }

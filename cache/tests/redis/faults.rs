@@ -26,7 +26,7 @@ impl Watched {
 
     /// With a short deadline for replies.
     fn hasty(url: RedisUrl) -> Self {
-        let deadlines = Deadlines::default().connect(PATIENCE).reply(Duration::from_millis(80));
+        let deadlines = Deadlines::default().connect(PATIENCE).reply(Duration::from_millis(400));
         Self::new(url, deadlines, Backoff::new(PATIENCE, PATIENCE))
     }
 
@@ -212,7 +212,7 @@ fn threads_never_get_each_others_replies_from_a_server_that_comes_and_goes() {
 fn confused_servers_are_misses_within_the_deadline() {
     let server = Server::start();
     let cases = [
-        Mood::Drip(Duration::from_millis(30)),
+        Mood::Drip(Duration::from_millis(100)),
         Mood::Cut(0),
         Mood::Cut(2),
         Mood::Forge(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
