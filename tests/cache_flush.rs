@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{TestBench, TestRedis, on_terminal};
+use crate::support::{TestBench, TestRedis, on_terminal, until};
 
 /// A bench of these sites (name and database; none has the site's name), and its cache.
 fn bench(sites: &[(&str, Option<&str>)]) -> (TestRedis, TestBench) {
@@ -194,6 +194,33 @@ fn a_site_config_that_cannot_be_read_stops_the_flush_before_it_begins() {
         bench.run(&["cache", "flush", "--site", "one", "--dry-run"]).success();
     }
     assert_eq!(keys(&redis).len(), 2);
+}
+
+#[test]
+fn a_flush_that_ends_early_says_how_far_it_came() {
+    const KEYS: u64 = 500_000;
+    let (redis, bench) = bench(&[("one", None)]);
+    redis.cli(&["EVAL", &format!("for i = 1, {KEYS} do redis.call('SET', 'one|' .. i, 'x') end"), "0"]);
+    let flush = bench
+        .command(&["cache", "flush", "--site", "one"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("a run");
+    let size = || redis.cli(&["DBSIZE"]).parse::<u64>().expect("a number");
+    until("some keys are removed", || (size() < KEYS).then_some(()));
+    redis.freeze();
+    let output = flush.wait_with_output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(
+        said.contains("does not answer in time") && said.contains("the flush ended early, after"),
+        "{said}"
+    );
+    redis.thaw();
+    assert!(size() > 0);
+    bench.run(&["cache", "flush", "--site", "one"]).success();
+    assert_eq!(size(), 0);
 }
 
 #[test]

@@ -87,6 +87,8 @@ fn what_is_set_here_is_what_python_unpickles() {
             "{value} {flags:?}"
         );
     }
+    bench.run(&["cache", "set", "--site", "one", "k", "--json", "--", "-7"]).success();
+    assert_eq!(bench.run(&["cache", "get", "k", "--site", "one"]).success().stdout, "-7\n");
     bench.run(&["cache", "set", "k", "{'a': 1}", "--json", "--site", "one"]).code(2).says("no JSON");
 }
 

@@ -15,8 +15,6 @@ mod site_stats;
 mod stats;
 mod ttl;
 
-pub use flush::flush_site;
-
 use super::Context;
 use crate::error::Result;
 use crate::exit_code::ExitCode;

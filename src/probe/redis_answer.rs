@@ -19,8 +19,6 @@ pub struct RedisFacts {
     pub latency: Duration,
     /// The file it was started with, if it was one.
     pub config_file: Option<PathBuf>,
-    /// How long it has been running.
-    pub uptime: Option<Duration>,
 }
 
 /// What came of asking.
@@ -79,7 +77,6 @@ impl RedisFacts {
             version: info.version(),
             latency,
             config_file: info.get("config_file").filter(|file| !file.is_empty()).map(PathBuf::from),
-            uptime: info.number("uptime_in_seconds").map(Duration::from_secs),
         }
     }
 }

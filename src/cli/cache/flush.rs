@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::escape::escaped;
 use super::server::{Server, failed, usage};
+use super::site_cache::key_prefix;
 use crate::cli::{Context, stdout};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::exit_code::ExitCode;
-use crate::settings::{BenchDir, Settings, Site};
+use crate::settings::{BenchDir, Site};
 
 /// Remove all cached values of a site, and no one else's
 ///
@@ -67,13 +68,6 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-/// Removes all cached values of one site: what `bench --site SITE clear-cache` does in a bench without
-/// the framework. Answers how many there were.
-pub fn flush_site(bench: &BenchDir, settings: &Settings, site: &Site) -> Result<u64> {
-    let server = Server::new(bench.clone(), settings.clone());
-    Ok(flush(&server, vec![key_prefix(site)?], false)?.removed)
-}
-
 fn flush(server: &Server, prefixes: Vec<KeyPrefix>, dry_run: bool) -> Result<FlushReport> {
     let connected = server.connect()?;
     let bar = progress_bar();
@@ -109,17 +103,6 @@ fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("  {bar:30} {human_pos} of {human_len} keys looked at, {msg}");
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-/// The checked prefix of a site's keys.
-pub fn key_prefix(site: &Site) -> Result<KeyPrefix> {
-    KeyPrefix::new(site.key_prefix()).map_err(|error| {
-        let place = match site.db_name {
-            Some(_) => format!("sites/{}/site_config.json db_name", site.name),
-            None => format!("sites/{}", site.name),
-        };
-        Error::usage(Problem::new(error.to_string()).at(place).fix("give the site a `db_name` without it"))
-    })
 }
 
 fn warn_of_sharers(bench: &BenchDir, sites: &[Site], context: &Context) -> Result<()> {

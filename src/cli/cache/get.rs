@@ -4,7 +4,6 @@ use dontmanage_cache::{Reply, Value};
 
 use super::escape::escaped;
 use super::json::Json;
-use super::server::failed;
 use super::site_cache::{KeyArgs, SiteCache};
 use crate::cli::{Context, stdout};
 use crate::error::{Error, Problem, Result};

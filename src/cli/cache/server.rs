@@ -30,11 +30,6 @@ impl Server {
     /// Reads the bench's settings.
     pub fn of(context: &Context) -> Result<Self> {
         let (bench, settings) = context.bench_and_settings()?;
-        Ok(Self::new(bench, settings))
-    }
-
-    /// From settings that have been read.
-    pub fn new(bench: BenchDir, settings: Settings) -> Self {
         let server = &settings.redis_cache.server;
         let mut addresses = Vec::new();
         if let Some(socket) = server.socket.as_ref().filter(|socket| server.local && socket.exists()) {
@@ -43,7 +38,7 @@ impl Server {
         if !addresses.contains(&server.url) {
             addresses.push(server.url.clone());
         }
-        Self { bench, settings, addresses }
+        Ok(Self { bench, settings, addresses })
     }
 
     /// Connects, and makes sure that the server is ready for work.

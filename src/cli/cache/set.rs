@@ -15,8 +15,8 @@ use crate::settings::parse_duration;
 pub struct Args {
     /// The key, without the site's prefix
     key: String,
-    /// The value: a text, or anything with --json
-    #[arg(allow_hyphen_values = true)]
+    /// The value: a text, or anything with --json; behind `--` if it begins with `-`
+    #[arg(allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
     whose: KeyArgs,

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use dontmanage_cache::{Cache, CacheError, Key, SigningKey};
+use dontmanage_cache::{Cache, CacheError, Key, KeyPrefix, SigningKey};
 
 use super::escape::escaped;
-use super::flush::key_prefix;
 use super::server::{Connected, Server, failed};
 use crate::cli::Context;
 use crate::error::{Error, Problem, Result};
@@ -112,6 +111,17 @@ impl SiteCache {
     pub fn without_prefix<'k>(&self, full_key: &'k [u8]) -> &'k [u8] {
         full_key.get(self.cache.make_key("").len()..).unwrap_or_default()
     }
+}
+
+/// The checked prefix of a site's keys.
+pub fn key_prefix(site: &Site) -> Result<KeyPrefix> {
+    KeyPrefix::new(site.key_prefix()).map_err(|error| {
+        let place = match site.db_name {
+            Some(_) => format!("sites/{}/site_config.json db_name", site.name),
+            None => format!("sites/{}", site.name),
+        };
+        Error::usage(Problem::new(error.to_string()).at(place).fix("give the site a `db_name` without it"))
+    })
 }
 
 /// A word for the shell.
