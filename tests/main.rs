@@ -14,5 +14,6 @@ mod cache_flush;
 mod cache_ping;
 mod cache_values;
 mod completions;
+mod hand_edits;
 mod setup_redis;
 mod variants;

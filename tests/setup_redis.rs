@@ -1,6 +1,7 @@
 //! `bench setup redis`: what the files say, and what a real redis-server makes of them.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 
 use crate::support::{RenderedRedis, TestBench, free_port};
 
@@ -251,20 +252,25 @@ fn check_and_diff_write_nothing() {
 }
 
 #[test]
-fn a_read_only_folder_is_named_and_nothing_is_changed() {
-    if nix::unistd::Uid::effective().is_root() {
-        // No mode keeps root from writing; a folder that is none does.
-        let bench = bench_with("");
-        std::fs::remove_dir_all(bench.path("config")).expect("a removed folder");
-        std::fs::write(bench.path("config"), "").expect("a file");
-        bench.run(&["setup", "redis"]).code(1).says("config`: not a directory");
-        return;
-    }
+fn a_read_only_folder_is_named_with_its_owner_and_nothing_is_changed() {
     let bench = bench_with("");
-    std::fs::set_permissions(bench.path("config"), std::fs::Permissions::from_mode(0o555)).expect("a mode");
-    let output = bench.run(&["setup", "redis"]).code(1);
-    std::fs::set_permissions(bench.path("config"), std::fs::Permissions::from_mode(0o755)).expect("a mode");
-    output.says("config/redis_cache.conf`: permission denied").says("mode 0555");
+    let set_mode = |below: &std::path::Path, mode| {
+        std::fs::set_permissions(below, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    };
+    set_mode(&bench.path("config"), 0o555);
+    let mut command = bench.command(&["setup", "redis"]);
+    if nix::unistd::Uid::effective().is_root() {
+        // No mode keeps root from writing, so somebody else tries, with a program in reach.
+        set_mode(bench.parent(), 0o755);
+        let program = bench.parent().join("bench-of-nobody");
+        std::fs::copy(command.get_program(), &program).expect("a copy");
+        let mut other = std::process::Command::new(program);
+        other.args(command.get_args()).current_dir(bench.root()).uid(65534).gid(65534);
+        command = other;
+    }
+    let output = crate::support::run(command).code(1);
+    set_mode(&bench.path("config"), 0o755);
+    output.says("permission denied").says("is owned by").says("mode 0555").says("fix: ");
     assert!(!bench.path("config/redis_cache.conf").exists());
 }
 

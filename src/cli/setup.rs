@@ -2,6 +2,8 @@
 
 mod config;
 mod env;
+mod live;
+mod maxmemory;
 mod procfile;
 mod put;
 mod redis;

@@ -95,6 +95,16 @@ fn separated(line: &str, separator: char) -> String {
     }
 }
 
+/// The words of each directive of a redis.conf, its name in lower case first.
+pub fn directive_words(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut directives: Vec<_> = lines.filter_map(split_redis).filter(|words| !words.is_empty()).collect();
+    for words in &mut directives {
+        words[0].make_ascii_lowercase();
+    }
+    directives
+}
+
 /// What would change in the file, as `diff -u` shows it; empty if nothing.
 pub fn diff(path: &Path, on_disk: Option<&str>, rendered: &str) -> String {
     let on_disk = on_disk.unwrap_or_default();

@@ -13,7 +13,7 @@ mod template;
 
 use std::path::PathBuf;
 
-pub use compare::{HasNoUsers, Standing, diff, standing};
+pub use compare::{HasNoUsers, Standing, diff, directive_words, standing};
 pub use maxmemory_edit::{MaxmemoryEdit, maxmemory_edit, read_maxmemory};
 pub use procfile::render as procfile;
 pub use redis::{maxmemory, policy, render as redis};

@@ -31,7 +31,7 @@ pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
         return Ok(ExitCode::Done);
     }
     if make_env(dir)? {
-        setup.tell("made env/");
+        setup.context.tell("made env/");
     }
     Ok(ExitCode::Done)
 }

@@ -1,9 +1,11 @@
 //! `bench setup procfile`
 
+use super::put::Plan;
 use super::{Choices, Setup, tools};
 use crate::cli::Context;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
+use crate::files;
 use crate::render::{self, Scene};
 use crate::settings::{BenchDir, Settings};
 
@@ -21,7 +23,13 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
 pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
     let tools = setup.tools()?;
     let procfile = render::procfile(&setup.scene(&tools))?;
-    setup.put(&[procfile], "procfile")
+    let mut plan = Plan::new(setup, "procfile");
+    plan.add(vec![procfile], None)?;
+    if !setup.choices.only_looks() {
+        // Where the workers' lines go.
+        files::make_folder(setup.dir.path(), &setup.dir.logs())?;
+    }
+    plan.carry_out()
 }
 
 /// The text that the Procfile of a bench without one would have.

@@ -1,7 +1,7 @@
 //! Bringing rendered files to disk, with respect for what somebody wrote there.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Setup;
 use crate::cli::stdout::Stdout;
@@ -9,123 +9,161 @@ use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 use crate::files::{self, MAX_TEXT, Mode, read_text};
 use crate::render::{Rendered, Standing, Syntax, diff, standing};
+use crate::settings::Change;
 
-/// A rendered file and what stands in its place.
-struct Pair<'a> {
-    rendered: &'a Rendered,
+/// Files that are to be brought to disk, and what stands in their places.
+pub struct Plan<'a> {
+    setup: &'a Setup<'a>,
+    files: Vec<Planned>,
+    /// What the user typed after `bench setup`.
+    command: &'static str,
+}
+
+struct Planned {
+    /// Relative to the bench.
+    path: PathBuf,
+    text: String,
+    mode: Mode,
+    asks: bool,
     on_disk: Option<String>,
     standing: Standing,
 }
 
-impl Setup<'_> {
-    /// Writes the files, or says what writing them would change, as the user chose. Looks at all of
-    /// them before the first is written.
-    pub fn put(&self, files: &[Rendered], command: &str) -> Result<ExitCode> {
-        let pairs = files.iter().map(|rendered| self.pair(rendered)).collect::<Result<Vec<_>>>()?;
-        if self.choices.only_looks() {
-            return self.show(&pairs, command);
+impl<'a> Plan<'a> {
+    /// Nothing yet.
+    pub const fn new(setup: &'a Setup<'a>, command: &'static str) -> Self {
+        Self { setup, files: Vec::new(), command }
+    }
+
+    /// Adds rendered files. Whatever was written into `settled` by hand is dealt with already.
+    pub fn add(&mut self, rendered: Vec<Rendered>, settled: Option<&Path>) -> Result<()> {
+        for file in rendered {
+            let on_disk = read_text(&self.setup.dir.join(&file.path), MAX_TEXT)?;
+            let standing = match standing(&file, on_disk.as_deref(), &has_no_users) {
+                Standing::Edited if settled == Some(&file.path) => Standing::Replaceable,
+                standing => standing,
+            };
+            self.files.push(Planned {
+                path: file.path,
+                text: file.text,
+                mode: if file.is_private { Mode::Private } else { Mode::Public },
+                asks: file.syntax == Syntax::Procfile,
+                on_disk,
+                standing,
+            });
         }
-        let edited: Vec<_> = pairs.iter().filter(|pair| pair.standing == Standing::Edited).collect();
-        if !edited.is_empty() && !self.choices.overwrites() && !agrees(&edited)? {
-            return Err(self.refuse(&edited, command));
+        Ok(())
+    }
+
+    /// Adds changes of the settings' own files, which keep all that somebody wrote there.
+    pub fn add_changes(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<()> {
+        for change in changes {
+            let on_disk = read_text(&change.path, MAX_TEXT)?;
+            let standing = if on_disk.is_some() { Standing::Replaceable } else { Standing::Missing };
+            let path = change.path.strip_prefix(self.setup.dir.path()).unwrap_or(&change.path).to_owned();
+            let mode = Mode::Public;
+            self.files.push(Planned { path, text: change.text, mode, asks: false, on_disk, standing });
         }
-        for pair in &pairs {
-            self.write(pair)?;
+        Ok(())
+    }
+
+    /// Writes the files, or says what writing them would change, as the user chose. A file that was
+    /// edited by hand stops it before the first is written.
+    pub fn carry_out(&self) -> Result<ExitCode> {
+        let choices = self.setup.choices;
+        if choices.only_looks() {
+            return self.show();
+        }
+        let edited: Vec<_> = self.files.iter().filter(|file| file.standing == Standing::Edited).collect();
+        if !edited.is_empty() && !choices.overwrites() && !agrees(&edited)? {
+            return Err(self.refuse(&edited));
+        }
+        for file in &self.files {
+            self.write(file)?;
         }
         Ok(ExitCode::Done)
     }
 
-    fn pair<'a>(&self, rendered: &'a Rendered) -> Result<Pair<'a>> {
-        let on_disk = read_text(&self.dir.join(&rendered.path), MAX_TEXT)?;
-        let standing = standing(rendered, on_disk.as_deref(), &has_no_users);
-        Ok(Pair { rendered, on_disk, standing })
-    }
-
-    fn write(&self, pair: &Pair<'_>) -> Result<()> {
-        let path = self.dir.join(&pair.rendered.path);
-        let shown = pair.rendered.path.display();
-        if pair.standing == Standing::Edited
-            && let Some(backup) = files::back_up(self.dir.path(), &path)?
+    fn write(&self, file: &Planned) -> Result<()> {
+        let Setup { context, dir, .. } = self.setup;
+        let path = dir.join(&file.path);
+        let shown = file.path.display();
+        if file.standing == Standing::Edited
+            && let Some(backup) = files::back_up(dir.path(), &path)?
         {
             let backup = backup.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            self.context.say(format!("{shown}: edited by hand; what it said is kept as {backup}"));
+            context.say(format!("{shown}: edited by hand; what it said is kept as {backup}"));
         }
-        let mode = if pair.rendered.is_private { Mode::Private } else { Mode::Public };
-        let outcome = files::write(self.dir.path(), &path, pair.rendered.text.as_bytes(), mode)?;
+        let outcome = files::write(dir.path(), &path, file.text.as_bytes(), file.mode)?;
         if outcome != files::Outcome::Unchanged {
-            self.tell(format!("wrote {shown}"));
+            context.tell(format!("wrote {shown}"));
         }
         Ok(())
     }
 
     /// `--check` and `--diff`.
-    fn show(&self, pairs: &[Pair<'_>], command: &str) -> Result<ExitCode> {
-        let stale: Vec<_> = pairs.iter().filter(|pair| pair.standing != Standing::Current).collect();
-        if self.choices.diff {
+    fn show(&self) -> Result<ExitCode> {
+        let stale: Vec<_> = self.files.iter().filter(|file| file.standing != Standing::Current).collect();
+        if self.setup.choices.diff {
             let mut out = Stdout::new();
-            for pair in &stale {
-                out.bytes(pair.diff().as_bytes())?;
+            for file in &stale {
+                out.bytes(file.diff().as_bytes())?;
             }
             out.finish()?;
         }
-        if !self.choices.check || stale.is_empty() {
+        if !self.setup.choices.check || stale.is_empty() {
             return Ok(ExitCode::Done);
         }
-        for pair in &stale {
-            let path = pair.rendered.path.display();
-            let problem = match pair.standing {
+        let problem = |file: &&Planned| {
+            let path = file.path.display();
+            let problem = match file.standing {
                 Standing::Missing => Problem::new(format!("`{path}` is missing")),
                 Standing::Edited => Problem::new(format!("`{path}` was edited by hand")),
                 _ => Problem::new(format!("`{path}` is out of date")),
             };
-            anstream::eprintln!("{}", Error::failed(problem.fix(format!("run `bench setup {command}`"))));
-        }
+            problem.fix(format!("run `bench setup {}`", self.command))
+        };
+        let problems = stale.iter().map(problem).collect();
+        anstream::eprintln!("{}", Error::with_code(ExitCode::Failed, problems));
         Ok(ExitCode::Failed)
     }
 
-    fn refuse(&self, edited: &[&Pair<'_>], command: &str) -> Error {
-        let problems = edited.iter().map(|pair| {
-            self.context.say(pair.diff().trim_end());
+    fn refuse(&self, edited: &[&Planned]) -> Error {
+        let problems = edited.iter().map(|file| {
+            self.setup.context.say(file.diff().trim_end());
             Problem::new(format!(
                 "`{}` was edited by hand, and would lose the lines marked `-`",
-                pair.rendered.path.display()
+                file.path.display()
             ))
             .fix(format!(
-                "put your changes into the settings, or overwrite the file with `bench setup {command} --force` \
-                 (a `.bak` is kept)"
+                "put your changes into the settings, or overwrite the file with `bench setup {} --force` (a \
+                 `.bak` is kept)",
+                self.command
             ))
         });
         Error::with_code(ExitCode::Failed, problems.collect())
     }
+}
 
-    /// Tells a person how it goes on. A script reads errors, not progress.
-    pub fn tell(&self, text: impl std::fmt::Display) {
-        if std::io::stderr().is_terminal() {
-            self.context.say(text);
-        }
+impl Planned {
+    fn diff(&self) -> String {
+        diff(&self.path, self.on_disk.as_deref(), &self.text)
     }
 }
 
 /// Asks about a Procfile, as today's tool does. Without a terminal nobody can answer.
-fn agrees(edited: &[&Pair<'_>]) -> Result<bool> {
-    let [pair] = edited else { return Ok(false) };
-    let asks = pair.rendered.syntax == Syntax::Procfile;
-    if !asks || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+fn agrees(edited: &[&Planned]) -> Result<bool> {
+    let [file] = edited else { return Ok(false) };
+    if !file.asks || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(false);
     }
-    anstream::eprint!("{}", pair.diff());
+    anstream::eprint!("{}", file.diff());
     anstream::eprint!("the Procfile was edited by hand; overwrite it, and keep it as Procfile.bak? [y/N] ");
     let failed = |source| Error::io("read", Path::new("/dev/stdin"), &source);
     std::io::stderr().flush().map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-impl Pair<'_> {
-    fn diff(&self) -> String {
-        diff(&self.rendered.path, self.on_disk.as_deref(), &self.rendered.text)
-    }
 }
 
 /// Whether the users' file of a redis server, of which today's tool makes an empty one, says nothing.

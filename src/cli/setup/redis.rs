@@ -1,11 +1,15 @@
 //! `bench setup redis`
 
-use super::{Choices, Setup};
+use dontmanage_cache::SigningKey;
+
+use super::put::Plan;
+use super::{Choices, Setup, live, maxmemory};
 use crate::cli::Context;
-use crate::error::Result;
+use crate::error::{Problem, Result};
 use crate::exit_code::ExitCode;
-use crate::files::{self, Mode};
-use crate::render;
+use crate::files::{self, MAX_TEXT, Mode, read_text};
+use crate::render::{self, Scene};
+use crate::settings::{self, Settings};
 
 /// Write the files of the redis servers, and the key that signs cached values
 #[derive(clap::Args, Debug)]
@@ -26,29 +30,53 @@ pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
         setup.context.say(format!("note: {} is at {url}, so no server is set up for it here", server.name));
     }
     let files = render::redis(&scene)?;
-    if !setup.choices.only_looks() {
-        files::make_folder(setup.dir.path(), &setup.dir.join("config/pids"))?;
+    let mut plan = Plan::new(setup, "redis");
+    match maxmemory::take_over(setup, &files)? {
+        None => {
+            plan.add_changes(settings::write_back(&setup.dir, &setup.settings)?)?;
+            plan.add(files, None)?;
+        }
+        Some(taken) => {
+            let mut changed = setup.settings.clone();
+            changed.redis_cache.maxmemory = taken.limit;
+            let scene = Scene { settings: &changed, ..scene };
+            // The settings come first: if the second write fails, nothing that was said is lost.
+            plan.add_changes(taken.changes)?;
+            plan.add(render::redis(&scene)?, Some("config/redis_cache.conf".as_ref()))?;
+            if let Some(note) = taken.note.filter(|_| !setup.choices.only_looks()) {
+                setup.context.say(note);
+            }
+        }
     }
-    let code = setup.put(&files, "redis")?;
-    if !setup.choices.only_looks() {
-        make_key(setup)?;
+    if setup.choices.only_looks() {
+        return plan.carry_out();
+    }
+    files::make_folder(setup.dir.path(), &setup.dir.join("config/pids"))?;
+    let before: Vec<_> = scene
+        .servers()
+        .iter()
+        .map(|server| read_text(&setup.dir.join(server.file()), MAX_TEXT))
+        .collect::<Result<_>>()?;
+    let code = plan.carry_out()?;
+    make_key(setup, &setup.settings)?;
+    for (server, before) in scene.servers().iter().zip(before) {
+        live::apply(setup, server, before.as_deref());
     }
     Ok(code)
 }
 
 /// Makes the key that signs cached values, unless the settings say that they are not signed.
-fn make_key(setup: &Setup<'_>) -> Result<()> {
-    if !setup.settings.redis_cache.sign {
+fn make_key(setup: &Setup<'_>, settings: &Settings) -> Result<()> {
+    if !settings.redis_cache.sign {
         return Ok(());
     }
-    let mut key = [0_u8; 32];
-    getrandom::fill(&mut key).map_err(|_| {
-        crate::error::Problem::new("the system gives no random numbers, so no key can be made")
-    })?;
-    let text = format!("{}\n", blake3::Hash::from_bytes(key).to_hex());
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Problem::new("the system gives no random numbers, so no key can be made"))?;
+    let text = SigningKey::from_bytes(bytes).to_file_text();
     let path = setup.dir.join("config/cache.key");
     if files::create(setup.dir.path(), &path, text.as_bytes(), Mode::Private)? {
-        setup.tell("wrote config/cache.key");
+        setup.context.tell("wrote config/cache.key");
     }
     Ok(())
 }

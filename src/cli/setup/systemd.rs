@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::put::Plan;
 use super::{Choices, Setup};
 use crate::cli::Context;
 use crate::error::{Error, Problem, Result, plain_io};
@@ -80,14 +81,20 @@ pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
         ));
     }
     let units = render::systemd(&scene)?;
-    if !setup.choices.only_looks() {
-        files::make_folder(setup.dir.path(), &setup.dir.join(SYSTEMD_FOLDER))?;
-        files::make_folder(setup.dir.path(), &setup.dir.logs())?;
+    let mut plan = Plan::new(setup, "systemd");
+    plan.add(units.clone(), None)?;
+    if setup.choices.only_looks() {
+        return plan.carry_out();
     }
-    let code = setup.put(&units, "systemd")?;
-    if !setup.choices.only_looks() {
-        remove_old_units(setup, &scene, &units)?;
-    }
+    files::make_folder(setup.dir.path(), &setup.dir.join(SYSTEMD_FOLDER))?;
+    files::make_folder(setup.dir.path(), &setup.dir.logs())?;
+    let code = plan.carry_out()?;
+    remove_old_units(setup, &scene, &units)?;
+    // As today's tool notes it for the framework: neither restarts the programs after an update.
+    setup.edit_common(&[
+        ("restart_supervisor_on_update".to_owned(), Some(false.into())),
+        ("restart_systemd_on_update".to_owned(), Some(false.into())),
+    ])?;
     Ok(code)
 }
 
@@ -106,7 +113,7 @@ fn remove_old_units(setup: &Setup<'_>, scene: &Scene<'_>, units: &[Rendered]) ->
         let text = read_text(&path, MAX_TEXT)?.unwrap_or_default();
         if examine(&text) == Seal::Intact {
             files::remove(setup.dir.path(), &path)?;
-            setup.tell(format!("removed {SYSTEMD_FOLDER}/{name}"));
+            setup.context.tell(format!("removed {SYSTEMD_FOLDER}/{name}"));
         } else {
             setup.context.say(format!(
                 "note: {SYSTEMD_FOLDER}/{name} is no unit of the bench any more; remove it if nobody needs it"

@@ -6,10 +6,12 @@ use std::time::Duration;
 use nix::unistd::{Gid, Group, Uid, User};
 
 use super::Setup;
+use crate::cli::env as variable;
 use crate::error::{Error, Problem, Result};
+use crate::files::{self, Mode};
 use crate::probe::{find_server, server_version};
 use crate::render::{RedisTool, Scene, Tools};
-use crate::settings::{BenchDir, Settings};
+use crate::settings::{self, BenchDir, Settings};
 
 /// How long `redis-server --version` may take.
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
@@ -53,6 +55,14 @@ impl Setup<'_> {
             (Err(problem), _) => self.context.say(format!("note: {}", problem.problem())),
         }
         Ok(tools)
+    }
+
+    /// Changes keys of `common_site_config.json` that nobody minds being changed.
+    pub fn edit_common(&self, edits: &[(String, Option<serde_json::Value>)]) -> Result<()> {
+        for change in settings::edit_common(&self.dir, &variable, edits)? {
+            files::write(self.dir.path(), &change.path, change.text.as_bytes(), Mode::Public)?;
+        }
+        Ok(())
     }
 
     /// What the files are rendered from.
