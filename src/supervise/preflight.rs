@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use procfs::process::Process;
@@ -13,7 +12,7 @@ use super::plan::{CommandLine, Plan, Question};
 use super::planning::own_server;
 use crate::error::{Problem, plain_io};
 use crate::names::Port;
-use crate::probe;
+use crate::probe::{self, ConnectAnswer};
 use crate::settings::{BenchDir, Probe, RedisServer, Settings};
 
 /// What keeps the bench from being started, and what is only worth a word.
@@ -117,24 +116,30 @@ fn want_port(
 }
 
 /// A redis-server takes over the path of a socket without a question, also from a server that lives.
+/// Only a socket that nobody listens on may go.
 fn look_at_socket(program: &str, socket: &Path, findings: &mut Findings) {
     if !socket.exists() {
         return;
     }
-    if UnixStream::connect(socket).is_ok() {
-        findings.problems.push(
+    match probe::unix(socket) {
+        ConnectAnswer::Refused => match std::fs::remove_file(socket) {
+            Ok(()) => findings.remarks.push(format!("removed a stale socket: {}", socket.display())),
+            Err(source) => findings.problems.push(Problem::new(format!(
+                "cannot remove the stale socket `{}`: {}",
+                socket.display(),
+                plain_io(&source)
+            ))),
+        },
+        answer if answer.is_open() => findings.problems.push(
             Problem::new(format!("another server listens on `{}`", socket.display()))
                 .at(program)
                 .fix("stop that server, or choose another path for `socket`"),
-        );
-    } else if let Err(source) = std::fs::remove_file(socket) {
-        findings.problems.push(Problem::new(format!(
-            "cannot remove the stale socket `{}`: {}",
-            socket.display(),
-            plain_io(&source)
-        )));
-    } else {
-        findings.remarks.push(format!("removed a stale socket: {}", socket.display()));
+        ),
+        answer => findings.problems.push(
+            Problem::new(format!("`{}` is in the way: {}", socket.display(), answer.describe()))
+                .at(program)
+                .fix("remove it if nothing uses it, or choose another path for `socket`"),
+        ),
     }
 }
 

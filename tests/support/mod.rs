@@ -6,6 +6,7 @@ mod processes;
 mod redis;
 mod rendered_redis;
 mod terminal;
+mod running;
 mod wait;
 
 pub use command::{Output, run};
@@ -13,6 +14,7 @@ pub use processes::{alive, started_below};
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
 pub use terminal::on_terminal;
+pub use running::{Running, send};
 pub use wait::{DEADLINE, until};
 
 use std::net::TcpListener;
