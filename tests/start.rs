@@ -96,12 +96,12 @@ fn a_stopped_program_can_still_be_ended() {
 
 #[test]
 fn programs_get_the_environment_of_a_bench() {
-    let mut bench = TestBench::with_redis("web: env | sort; exec sleep 1000\n");
+    let mut bench = TestBench::with_redis("web: env | sort; echo that is all; exec sleep 1000\n");
     bench.env("CI", "true").env("NOTIFY_SOCKET", "/run/elsewhere").env("KEPT", "yes");
     bench.write(".env", "FROM_FILE='with blanks'\n");
     bench.write("bench.toml", "[web]\nport = 8123\n[programs.web]\nenv = { OWN = \"1\" }\n");
     let mut running = bench.start(&[]);
-    running.says("| _=");
+    running.says("that is all");
     running.interrupt();
     let said = running.stdout();
     let has = |variable: &str| said.lines().any(|line| line.ends_with(&format!("| {variable}")));

@@ -5,16 +5,16 @@ mod command;
 mod processes;
 mod redis;
 mod rendered_redis;
-mod terminal;
 mod running;
+mod terminal;
 mod wait;
 
 pub use command::{Output, run};
 pub use processes::{alive, started_below};
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
-pub use terminal::on_terminal;
 pub use running::{Running, send};
+pub use terminal::on_terminal;
 pub use wait::{DEADLINE, until};
 
 use std::net::TcpListener;
@@ -42,7 +42,7 @@ impl TestBench {
         // Short, because a unix socket's path may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("b").tempdir_in("/tmp").expect("a temporary folder");
         let root = folder.path().join(name);
-        std::fs::create_dir(&root).expect("a folder for the bench");
+        std::fs::create_dir_all(&root).expect("a folder for the bench");
         Self { folder, root, env: Vec::new() }
     }
 
