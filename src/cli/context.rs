@@ -1,9 +1,9 @@
 //! What every command starts from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::GlobalArgs;
-use crate::error::{Problem, Result};
+use crate::error::{Error, Problem, Result};
 use crate::settings::{self, BenchDir, Settings};
 
 /// The flags that every command takes, and what they lead to.
@@ -21,6 +21,18 @@ impl Context {
     /// The bench that the command is about.
     pub fn bench(&self) -> Result<BenchDir> {
         BenchDir::find(self.global.dir.as_deref().unwrap_or_else(|| Path::new(".")))
+    }
+
+    /// A path that the user named, absolute: it is meant from the directory that `-C` names.
+    pub fn below(&self, path: &Path) -> Result<PathBuf> {
+        let path = self.global.dir.as_deref().unwrap_or_else(|| Path::new("")).join(path);
+        std::path::absolute(&path).map_err(|source| Error::io("find", &path, &source))
+    }
+
+    /// The same command line, meaning this bench.
+    pub fn inside(&self, bench: &BenchDir) -> Self {
+        let dir = Some(bench.path().to_owned());
+        Self { global: GlobalArgs { dir, ..self.global.clone() } }
     }
 
     /// The bench, and its settings as this user's environment has them.

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod context;
 mod dispatch;
+mod init;
 mod logs;
 mod man;
 mod restart;
@@ -57,6 +58,7 @@ enum Command {
     Cache(cache::Args),
     Completions(completions::Args),
     Config(config::Args),
+    Init(init::Args),
     Logs(logs::Args),
     Man(man::Args),
     NewSite(sites::NewSiteArgs),
@@ -91,6 +93,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Cache(args) => cache::run(&args, &context),
         Command::Completions(args) => completions::run(&args, &context),
         Command::Config(args) => config::run(&args, &context),
+        Command::Init(args) => init::run(&args, &context),
         Command::Logs(args) => logs::run(&args, &context),
         Command::Man(args) => man::run(&args, &context),
         Command::NewSite(args) => sites::new_site(&args, &context),

@@ -1,12 +1,12 @@
 //! `bench setup …`: renders the bench's files from its settings.
 
-mod config;
+pub mod config;
 mod env;
 mod live;
 mod maxmemory;
-mod procfile;
+pub mod procfile;
 mod put;
-mod redis;
+pub mod redis;
 mod supervisor;
 mod systemd;
 mod tools;

@@ -59,7 +59,7 @@ impl BenchDir {
     /// `sites/` beside `config/` or `apps/`, as benches of today's tool do.
     pub fn find(from: &Path) -> Result<Self> {
         let from = std::path::absolute(from).map_err(|source| Error::io("find", from, &source))?;
-        from.ancestors().find(|dir| is_bench(dir)).map(|dir| Self(dir.to_owned())).ok_or_else(|| {
+        from.ancestors().find(|dir| Self::is_bench(dir)).map(|dir| Self(dir.to_owned())).ok_or_else(|| {
             Error::with_code(
                 ExitCode::Usage,
                 vec![
@@ -69,6 +69,13 @@ impl BenchDir {
                 ],
             )
         })
+    }
+
+    /// Whether the directory itself is a bench.
+    pub fn is_bench(dir: &Path) -> bool {
+        dir.join("bench.toml").is_file()
+            || (dir.join("sites").is_dir() && (dir.join("config").is_dir() || dir.join("apps").is_dir()))
+            || dir.join("sites/common_site_config.json").is_file()
     }
 
     /// A directory that is known to be a bench, or is about to become one. Must be absolute.
@@ -141,12 +148,6 @@ impl BenchDir {
         names.sort();
         Ok(names)
     }
-}
-
-fn is_bench(dir: &Path) -> bool {
-    dir.join("bench.toml").is_file()
-        || (dir.join("sites").is_dir() && (dir.join("config").is_dir() || dir.join("apps").is_dir()))
-        || dir.join("sites/common_site_config.json").is_file()
 }
 
 #[cfg(test)]

@@ -1,0 +1,160 @@
+//! `bench init`: a new bench, or what an existing one lacks. What is there is never changed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::setup::{self, Choices, Setup};
+use super::{Context, run_as, sites};
+use crate::error::{Error, Problem, Result};
+use crate::exit_code::ExitCode;
+use crate::files::{self, Mode};
+use crate::settings::{BenchDir, Settings};
+
+/// The folders of a bench.
+const FOLDERS: &[&str] = &["apps", "config/pids", "logs", "sites"];
+
+/// The sites of a demonstration.
+const DEMO_SITES: &[&str] = &["site1.localhost", "site2.localhost"];
+
+/// The programs of a demonstration: their names, and the Rust examples that they run.
+const DEMO_PROGRAMS: &[(&str, &str)] = &[("web", "demo_web"), ("worker", "demo_worker")];
+
+/// What someone who looks into a new bench first needs to know. Nothing is set that has a good default.
+const BENCH_TOML: &str = r#"# The settings of this bench. What is left out has its default:
+#   bench config show --origin      lists every setting, its value and where that comes from
+#   bench config set KEY VALUE      changes one, and keeps these comments
+# The workers read sites/common_site_config.json; addresses and ports are kept the same there.
+
+[redis_cache]
+# How much memory cached values may take. Left out: 5 % of this machine's memory, at least 50mb.
+# maxmemory = "512mb"
+
+[web]
+# workers = 5
+# timeout = "120s"
+
+[workers]
+# Processes for each queue of background jobs.
+# count = 1
+
+# How a program of the Procfile is run, or a program of your own.
+# [programs.NAME]
+# command = "…"
+# ready = { tcp = 8000 }
+# memory_limit = "1gb"
+"#;
+
+/// Make a new bench, or what an existing one lacks
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Where: a directory that is empty, does not exist yet, or is a bench
+    path: PathBuf,
+    /// With two sites and two programs that show the cache at work
+    #[arg(long)]
+    demo: bool,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
+    let path = context.below(&args.path)?;
+    let is_new = make_room(&path)?;
+    let bench = BenchDir::at(real(&path)?);
+    let inside = context.inside(&bench);
+    if !is_new {
+        run_as::settle_by_settings(&inside, &bench)?;
+    }
+    for folder in FOLDERS {
+        files::make_folder(bench.path(), &bench.join(folder))?;
+    }
+    files::create(bench.path(), &bench.settings_file(), BENCH_TOML.as_bytes(), Mode::Public)?;
+
+    setup::config::set_up(&inside, &bench, Choices::default())?;
+    if args.demo {
+        demonstrate(&inside, &bench)?;
+    }
+    let setup = Setup::new(&inside, Choices::default(), None)?;
+    setup::redis::set_up(&setup)?;
+    setup::procfile::set_up(&setup)?;
+    if let Err(error) = setup::make_env(&bench) {
+        // Only Python workers need it.
+        for problem in error.problems() {
+            context.warn(problem);
+        }
+    }
+    context.say(report(&bench, &inside.settings(&bench)?, is_new));
+    Ok(ExitCode::Done)
+}
+
+/// Makes the directory, and says whether a bench is to be made in it.
+fn make_room(path: &Path) -> Result<bool> {
+    std::fs::create_dir_all(path).map_err(|source| Error::io("make", path, &source))?;
+    if BenchDir::is_bench(path) {
+        return Ok(false);
+    }
+    let entries = std::fs::read_dir(path).map_err(|source| Error::io("read", path, &source))?;
+    for entry in entries {
+        let name = entry.map_err(|source| Error::io("read", path, &source))?.file_name();
+        // A bench may be kept in git.
+        if name != ".git" && name != ".gitignore" {
+            return Err(Error::failed(
+                Problem::new(format!("`{}` is not empty, and is no bench", path.display()))
+                    .at(path.join(name).display())
+                    .fix("name a directory that does not exist yet"),
+            ));
+        }
+    }
+    Ok(true)
+}
+
+/// The directory without links, as redis and supervisor will see it.
+fn real(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|source| Error::io("find", path, &source))
+}
+
+fn demonstrate(context: &Context, bench: &BenchDir) -> Result<()> {
+    let known = bench.site_names()?;
+    for site in DEMO_SITES {
+        if !known.iter().any(|name| name.as_str() == *site) {
+            sites::make(bench, site, None)?;
+        }
+    }
+    let settings = context.settings(bench)?;
+    if settings.programs.is_empty() {
+        let file = bench.settings_file();
+        let text = files::read_text(&file, files::MAX_TEXT)?.unwrap_or_default();
+        let text = text + &demo_programs(&settings)?;
+        files::write(bench.path(), &file, text.as_bytes(), Mode::Public)?;
+    }
+    Ok(())
+}
+
+/// The programs' tables for `bench.toml`.
+fn demo_programs(settings: &Settings) -> Result<String> {
+    let program =
+        std::env::current_exe().map_err(|source| Error::io("find", Path::new("/proc/self/exe"), &source))?;
+    let examples = program.parent().unwrap_or(Path::new("/")).join("examples");
+    let mut text = String::new();
+    for (name, example) in DEMO_PROGRAMS {
+        let path = examples.join(example);
+        let path = path.to_string_lossy();
+        let command = shlex::try_quote(&path).map_err(|error| {
+            Error::failed(Problem::new(format!("the path of `bench` can't stand in a command: {error}")))
+        })?;
+        let command = toml_edit::Value::from(command.as_ref()).to_string();
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n[programs.{name}]\ncommand = {command}\n");
+        if *name == "web" {
+            let _ = writeln!(text, "ready = {{ tcp = {} }}", settings.web.port);
+        }
+    }
+    Ok(text)
+}
+
+fn report(bench: &BenchDir, settings: &Settings, is_new: bool) -> String {
+    let made = if is_new { "made the bench" } else { "completed the bench" };
+    let path = bench.path().display().to_string();
+    let typed = shlex::try_quote(&path).unwrap_or(path.as_str().into());
+    format!(
+        "{made} {path}\n  redis_cache  {}\n  redis_queue  {}\n  web          port {}\nnext: `cd {typed}`, `bench start`",
+        settings.redis_cache.server.url, settings.redis_queue.url, settings.web.port,
+    )
+}
