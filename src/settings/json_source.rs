@@ -108,7 +108,12 @@ fn what_is_wrong(error: &serde_json::Error) -> String {
         return "the file ends too early, as if it was cut off".to_owned();
     }
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    match text.split(" at line ").next().unwrap_or_default() {
+        "expected ident" | "expected value" => {
+            "here stands neither a number nor `true`, `false`, `null` or text in double quotes".to_owned()
+        }
+        other => other.to_owned(),
+    }
 }
 
 /// Where the nesting exceeds the limit. Strings are skipped, whatever else is wrong is the parser's.
@@ -155,7 +160,7 @@ mod tests {
             (" [1]", "a list", 1, 2),
             ("\n7", "a single value", 2, 1),
             ("{\"redis_cache\": \"redis://127.0.0.1:13000\",", "cut off", 1, 42),
-            ("{\n\"a\": tru}", "expected ident", 2, 9),
+            ("{\n\"a\": tru}", "neither", 2, 9),
             ("{} x", "trailing characters", 1, 4),
         ] {
             let error = parse(text).unwrap_err();
