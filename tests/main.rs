@@ -22,6 +22,7 @@ mod hand_edits;
 mod init;
 mod output;
 mod preflight;
+mod promises;
 mod settings_errors;
 mod setup_redis;
 mod start;

@@ -17,6 +17,8 @@ mod programs;
 mod python_literal;
 mod reader;
 mod redis_server;
+#[cfg(test)]
+mod reference;
 mod schema;
 mod server_version;
 mod setup_config;
