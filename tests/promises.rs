@@ -23,7 +23,7 @@ fn every_promise_names_tests_that_exist() {
     }
     let promises = promises.lines().skip_while(|line| !line.starts_with("1.")).collect::<Vec<_>>().join("\n");
     let mut named = 0;
-    for (number, promise) in promises.split("\n").filter(|line| !line.is_empty()).enumerate() {
+    for (number, promise) in promises.lines().filter(|line| !line.is_empty()).enumerate() {
         for name in promise.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() > 2) {
             assert!(code.contains(&format!("fn {name}(")), "line {number} names `{name}`, which is no test");
             named += 1;
