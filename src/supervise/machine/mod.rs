@@ -213,6 +213,7 @@ impl Machine {
 
     fn swept(&mut self, id: Id, now: Instant, actions: &mut Vec<Action>) {
         if let State::Sweeping { next, .. } = self.instances[id].state {
+            actions.push(Action::Tell(id, Note::Swept));
             self.go_on(id, next, now, actions);
         }
     }
@@ -220,10 +221,7 @@ impl Machine {
     /// The process and all it started are gone.
     fn go_on(&mut self, id: Id, next: Next, now: Instant, actions: &mut Vec<Action>) {
         match next {
-            Next::Stop => {
-                self.instances[id].state = State::Stopped;
-                actions.push(Action::Tell(id, Note::Stopped));
-            }
+            Next::Stop => self.instances[id].state = State::Stopped,
             Next::Fail => self.fail(id, actions),
             Next::Restart => self.instances[id].state = State::Waiting,
             Next::Recover => self.recover(id, now, actions),

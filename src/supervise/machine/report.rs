@@ -36,8 +36,8 @@ pub enum Note {
     Failed(Option<Exit>),
     /// Without it there is no bench.
     EndsTheBench,
-    /// Nothing of it is left.
-    Stopped,
+    /// What it had left behind is gone too.
+    Swept,
     /// It did not stop in time.
     Killed(Duration),
     /// What it had started did not end in time.
@@ -62,7 +62,7 @@ impl Note {
     pub const fn is_trouble(&self) -> bool {
         !matches!(
             self,
-            Self::Ready(_) | Self::Stopped | Self::HealthyAgain | Self::Ended { expected: true, .. }
+            Self::Ready(_) | Self::Swept | Self::HealthyAgain | Self::Ended { expected: true, .. }
         )
     }
 }
@@ -87,7 +87,7 @@ impl fmt::Display for Note {
             Self::Failed(Some(exit)) => write!(f, "failed: {exit}; it stays down"),
             Self::Failed(None) => f.write_str("failed; it stays down"),
             Self::EndsTheBench => f.write_str("the bench can't run without it, stopping"),
-            Self::Stopped => f.write_str("is down"),
+            Self::Swept => f.write_str("and all it had started are gone"),
             Self::Killed(waited) => write!(f, "did not stop within {}, killing it", short(*waited)),
             Self::LeftoversKilled => f.write_str("left processes that did not end, killing them"),
             Self::Unanswered { why, failures, limit } => {
