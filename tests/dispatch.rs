@@ -18,20 +18,7 @@ sys.exit(int(sys.argv[-1]) if sys.argv[2] == "end-with" else 0)
 
 /// A bench with a framework in a real environment.
 fn with_framework() -> TestBench {
-    let mut bench = TestBench::existing("{}");
-    if nix::unistd::Uid::effective().is_root() {
-        bench.env("BENCH_USER", "root");
-    }
-    bench.write("apps/dontmanage/dontmanage/__init__.py", "__version__ = \"15.0.0\"\n");
-    bench.write("apps/dontmanage/dontmanage/utils/__init__.py", "");
-    bench.write("apps/dontmanage/dontmanage/utils/bench_helper.py", FRAMEWORK);
-    bench.run(&["setup", "env"]).success();
-    let packages = std::fs::read_dir(bench.path("env/lib")).expect("a folder").next().expect("a version");
-    let packages = packages.expect("an entry").path().join("site-packages");
-    // As an editable install does it.
-    let app = bench.path("apps/dontmanage").display().to_string();
-    std::fs::write(packages.join("dontmanage.pth"), app + "\n").expect("a file");
-    bench
+    TestBench::with_framework("{}", FRAMEWORK)
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod completions;
 mod config;
 mod control;
 mod dispatch;
+mod framework;
 mod guard;
 mod hand_edits;
 mod init;

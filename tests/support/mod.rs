@@ -2,6 +2,7 @@
 //! that nothing is left running.
 
 mod command;
+mod framework;
 mod processes;
 mod redis;
 mod rendered_redis;

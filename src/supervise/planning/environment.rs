@@ -54,8 +54,9 @@ const FOREIGN: &[&str] = &[
     "WATCHDOG_USEC",
     "_",
 ];
+/// Not `BENCH_`: these are settings, and a `bench` that a program calls must see the same ones.
 const FOREIGN_PREFIXES: &[&str] =
-    &["BENCH_", "CARGO_", "DONTMANAGE_", "HONCHO_", "NEXTEST_", "OVERMIND_", "PM2_", "SUPERVISOR_"];
+    &["CARGO_", "DONTMANAGE_", "HONCHO_", "NEXTEST_", "OVERMIND_", "PM2_", "SUPERVISOR_"];
 
 /// What one process adds to the bench's environment.
 pub(super) struct Own<'a> {
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_other_tools_is_left_out() {
-        for name in ["CI", "NOTIFY_SOCKET", "CARGO_PKG_NAME", "BENCH_RUN_ID", "PORT"] {
+        for name in ["CI", "NOTIFY_SOCKET", "CARGO_PKG_NAME", "PORT"] {
             assert!(is_foreign(OsStr::new(name)), "{name}");
         }
         for name in ["HOME", "LANG", "PATH", "NODE_ENV", "CIRCLE"] {
