@@ -1,7 +1,7 @@
 //! A bench that today's tool made sees no change: the names, commands, keys, formulas and order of what
 //! is rendered, for settings of many kinds. Each test states the rule and what it changes of `layouts`.
 
-mod facts;
+pub mod facts;
 mod layouts;
 
 use facts::{Facts, Machine};

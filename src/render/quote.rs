@@ -134,7 +134,18 @@ pub fn supervisor(value: &str) -> Quoted {
     if begins_comment(&value) {
         return refuse("supervisor takes a `;` or `#` after a blank for a comment");
     }
+    if value.contains(HERE) {
+        return refuse("supervisor puts a path in the place of `%(here)s`, however it is written");
+    }
     Ok(value.replace('%', "%%"))
+}
+
+/// Replaced before anything else is looked at, and so beyond all quoting.
+const HERE: &str = "%(here)s";
+
+/// The path of a log of supervisor.conf: the one value that supervisor expands twice.
+pub fn supervisor_log(path: &str) -> Quoted {
+    Ok(supervisor(path)?.replace("%%", "%%%%"))
 }
 
 fn begins_comment(value: &str) -> bool {
@@ -168,6 +179,7 @@ fn supervisor_word(word: &str) -> Quoted {
                 out.push_str("''");
                 out.push(c);
             }
+            '(' if previous == '%' => out.push_str("(''"),
             _ => out.push(c),
         }
         previous = c;
@@ -186,6 +198,9 @@ pub fn supervisor_environment(name: &str, value: &str) -> Quoted {
     }
     if begins_comment(value) {
         return refuse("supervisor takes a `;` or `#` after a blank for a comment");
+    }
+    if value.contains(HERE) {
+        return refuse("supervisor puts a path in the place of `%(here)s`, however it is written");
     }
     Ok(format!("{name}={quote}{}{quote}", plain(value)?.replace('%', "%%")))
 }
@@ -211,6 +226,9 @@ pub fn systemd(value: &str) -> Quoted {
 
 /// `ExecStart=` of a unit file, from its words. `$` is no variable in the program's own path.
 pub fn systemd_command<S: AsRef<str>>(words: &[S]) -> Quoted {
+    if words.first().is_some_and(|program| program.as_ref().contains(['"', '\'', '\\'])) {
+        return refuse("systemd runs no program whose path holds a quote or a `\\`");
+    }
     let mut out = String::new();
     for (index, word) in words.iter().enumerate() {
         if index > 0 {

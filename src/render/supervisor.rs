@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::scene::{FRAMEWORK, Pool, Scene, own_queue_program, seconds};
 use super::seal::{Comment, seal};
-use super::template::{Filler, Template};
+use super::template::{BENCH_PATH, Filler, Template};
 use super::{Rendered, Syntax};
 use crate::error::{Error, Problem, Result};
 use crate::settings::{self, RestartPolicy, StopSignal};
@@ -21,6 +21,10 @@ struct Conf {
 
 #[derive(Clone, Debug, Serialize)]
 struct Program {
+    /// Its name in the Procfile, by which `[programs]` knows it.
+    #[serde(skip)]
+    policy: String,
+    /// Where its command comes from.
     key: String,
     name: String,
     command: Vec<String>,
@@ -113,7 +117,7 @@ fn no_name_twice(programs: &[Program]) -> Result<()> {
         if let Some(other) = programs[..index].iter().find(|other| other.name == program.name) {
             return Err(Error::usage(
                 Problem::new(format!("two programs would be called `{}` in supervisor", program.name))
-                    .at(format!("{} and {}", other.key, program.key))
+                    .at(format!("programs.{} and programs.{}", other.policy, program.policy))
                     .fix("rename one of them"),
             ));
         }
@@ -124,7 +128,8 @@ fn no_name_twice(programs: &[Program]) -> Result<()> {
 /// What all programs have in common; `policy` is the name in the Procfile, by which `[programs]` knows it.
 fn program(scene: &Scene<'_>, policy: &str, name: &str, log: &str, command: Vec<String>) -> Result<Program> {
     let program = Program {
-        key: format!("programs.{policy}"),
+        policy: policy.to_owned(),
+        key: BENCH_PATH.to_owned(),
         name: format!("{}-{name}", scene.settings.bench.name),
         command,
         priority: 4,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::scene::{FRAMEWORK, Pool, Scene, Server, own_queue_program, seconds, text};
 use super::seal::{Comment, seal};
-use super::template::{Filler, Template};
+use super::template::{BENCH_PATH, Filler, Template};
 use super::{Rendered, Syntax};
 use crate::error::Result;
 use crate::settings::{RestartPolicy, StopSignal};
@@ -19,6 +19,9 @@ const TARGET: Template =
 /// What the service's template is filled with.
 #[derive(Debug, Serialize)]
 struct Service {
+    /// Its name in the Procfile, by which `[programs]` knows it.
+    #[serde(skip)]
+    policy: String,
     /// Where its command comes from.
     key: String,
     /// The unit's name without its suffix.
@@ -155,7 +158,8 @@ fn service(
     let bench = &scene.settings.bench.name;
     let root = scene.root()?;
     let mut service = Service {
-        key: format!("programs.{policy}"),
+        policy: policy.to_owned(),
+        key: BENCH_PATH.to_owned(),
         name: format!("{bench}-{name}"),
         is_template: false,
         count: 1,
@@ -293,21 +297,16 @@ fn own_program(scene: &Scene<'_>, name: &str, command: &str) -> Result<Service> 
 /// Fills in what each service comes after: what its settings say, else the redis servers.
 fn depend(scene: &Scene<'_>, services: &mut [Service]) {
     let units_of = |program: &str, services: &[Service]| -> Vec<String> {
-        let named = services.iter().filter(|service| {
-            service.key == format!("programs.{program}")
-                || service.key == format!("programs.{program}.command")
-        });
-        named.flat_map(Service::units).collect()
+        services.iter().filter(|service| service.policy == program).flat_map(Service::units).collect()
     };
     let servers: Vec<_> = scene.servers().iter().map(|server| server.name).collect();
     let after: Vec<Vec<String>> = services
         .iter()
         .map(|service| {
-            let program = service.key.trim_start_matches("programs.").trim_end_matches(".command");
-            let said = scene.policy(program).and_then(|policy| policy.depends_on.as_ref());
+            let said = scene.policy(&service.policy).and_then(|policy| policy.depends_on.as_ref());
             match said {
                 Some(names) => names.iter().flat_map(|name| units_of(name.as_str(), services)).collect(),
-                None if servers.contains(&program) => Vec::new(),
+                None if servers.contains(&&*service.policy) => Vec::new(),
                 None => servers.iter().flat_map(|server| units_of(server, services)).collect(),
             }
         })

@@ -10,6 +10,9 @@ use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 use super::quote::{self, Refused};
 use crate::error::{Error, Problem, Result};
 
+/// The key of what is no setting: the path of the bench, or of a tool that it calls.
+pub const BENCH_PATH: &str = "the bench's path";
+
 /// A template of `templates/`, and its name for messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {
@@ -67,7 +70,13 @@ impl Filler {
         let context = Context::from_serialize(values).map_err(|error| broken(self.name, &error))?;
         self.tera.render(self.name, &context).map_err(|error| match self.refusal.take() {
             Some((key, Refused(why))) => {
-                Error::usage(Problem::new(format!("`{key}` cannot be written to {}: {why}", self.name)))
+                let problem =
+                    Problem::new(format!("a value does not fit into {}: {why}", self.name)).at(&key);
+                Error::usage(problem.fix(if key == BENCH_PATH {
+                    "move the bench to a plainer path"
+                } else {
+                    "change that setting"
+                }))
             }
             None => broken(self.name, &error),
         })
@@ -85,6 +94,7 @@ const WORDS: &[(&str, Quoting)] = &[
     ("redis", quote::redis),
     ("procfile", quote::procfile),
     ("supervisor", quote::supervisor),
+    ("supervisor_log", quote::supervisor_log),
     ("systemd", quote::systemd),
     ("systemd_word", quote::systemd_word),
     ("systemd_path", quote::systemd_path),
@@ -176,7 +186,8 @@ mod tests {
         let error = fill("dir {{ dir | redis(key='bench.dir') }}\n", "/a\nsave 60 1").expect_err("a newline");
         assert_eq!(
             error.to_string(),
-            "error: `bench.dir` cannot be written to test.conf: it holds the control character \\n"
+            "error: a value does not fit into test.conf: it holds the control character \\n\n  where: bench.dir\n  \
+             fix: change that setting"
         );
     }
 

@@ -122,13 +122,24 @@ fn redis_escapes_are_read_as_redis_reads_them() {
 
 #[test]
 fn what_supervisor_cannot_hold_is_refused() {
-    for value in ["a ;b", "a #b", " a", "a ", "a\u{a0};"] {
+    for value in ["a ;b", "a #b", " a", "a ", "a\u{a0};", "/x/%(here)s"] {
         assert!(supervisor(value).is_err(), "{value:?}");
     }
-    for value in ["it's \"so\"", "\"quoted\"", "a ;b"] {
+    for value in ["it's \"so\"", "\"quoted\"", "a ;b", "%(here)s"] {
         assert!(supervisor_environment("K", value).is_err(), "{value:?}");
     }
     assert!(supervisor_environment("1K", "v").is_err());
+    assert_eq!(supervisor_log("/100%/x").as_deref(), Ok("/100%%%%/x"));
+    let command = supervisor_command(&["%(here)s"]).expect("a word");
+    assert!(!command.contains("%(here)s"), "{command}");
+    assert_eq!(shlex::split(&command), Some(vec!["%%(here)s".to_owned()]));
+}
+
+#[test]
+fn what_systemd_does_not_run_is_refused() {
+    for program in ["/it's/x", "/say \"so\"/x", "/back\\slash/x"] {
+        assert!(systemd_command(&[program]).is_err(), "{program}");
+    }
 }
 
 proptest! {
@@ -179,6 +190,8 @@ proptest! {
 
     #[test]
     fn systemd_reads_back_what_was_quoted(words in proptest::collection::vec(awkward(), 1..4)) {
+        let mut words = words;
+        words.insert(0, "/bin/a $b%c".to_owned());
         let line = systemd_command(&words).expect("no controls");
         let mut read = read_systemd(&line, false);
         for word in &mut read[1..] {
