@@ -152,6 +152,24 @@ fn a_procfile_of_the_users_own_is_kept_without_a_terminal() {
 }
 
 #[test]
+fn a_script_may_pipe_its_answer_about_the_procfile() {
+    for (answer, code) in [("y", 0), ("n", 1)] {
+        let bench = TestBench::existing("{}");
+        bench.write("Procfile", "extra: sleep 100\n");
+        let setup = bench.command(&["setup", "procfile"]);
+        let mut command = Command::new("sh");
+        command.current_dir(bench.root()).args([
+            "-c",
+            &format!("echo {answer} | \"$1\" setup procfile"),
+            "sh",
+        ]);
+        command.arg(setup.get_program());
+        run(command).code(code);
+        assert_eq!(bench.read("Procfile").contains("extra"), code == 1);
+    }
+}
+
+#[test]
 fn on_a_terminal_the_user_is_asked_about_the_procfile() {
     for (answer, replaced) in [("y", true), ("", false)] {
         let bench = TestBench::existing("{}");

@@ -1,7 +1,10 @@
 //! Bringing rendered files to disk, with respect for what somebody wrote there.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+
+use nix::poll::{PollFd, PollFlags, poll};
 
 use super::Setup;
 use crate::cli::stdout::Stdout;
@@ -151,19 +154,34 @@ impl Planned {
     }
 }
 
-/// Asks about a Procfile, as today's tool does. Without a terminal nobody can answer.
+/// How long a script that pipes an answer may take to write it.
+const PIPED_ANSWER: u16 = 300;
+
+/// Asks about a Procfile, as today's tool does. Without a terminal nobody can answer, but a script may
+/// have brought its answer along: `yes | bench setup procfile`.
 fn agrees(edited: &[&Planned]) -> Result<bool> {
     let [file] = edited else { return Ok(false) };
-    if !file.asks || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    let stdin = std::io::stdin();
+    let asks = stdin.is_terminal() && std::io::stderr().is_terminal();
+    if !file.asks || !(asks || has_piped_answer(&stdin)) {
         return Ok(false);
     }
-    anstream::eprint!("{}", file.diff());
-    anstream::eprint!("the Procfile was edited by hand; overwrite it, and keep it as Procfile.bak? [y/N] ");
     let failed = |source| Error::io("read", Path::new("/dev/stdin"), &source);
-    std::io::stderr().flush().map_err(failed)?;
+    if asks {
+        anstream::eprint!("{}", file.diff());
+        anstream::eprint!(
+            "the Procfile was edited by hand; overwrite it, and keep it as Procfile.bak? [y/N] "
+        );
+        std::io::stderr().flush().map_err(failed)?;
+    }
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    stdin.lock().take(16).read_line(&mut answer).map_err(failed)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn has_piped_answer(stdin: &std::io::Stdin) -> bool {
+    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    !stdin.is_terminal() && poll(&mut fds, PIPED_ANSWER).is_ok_and(|ready| ready > 0)
 }
 
 /// Whether the users' file of a redis server, of which today's tool makes an empty one, says nothing.
