@@ -10,6 +10,8 @@ mod seal;
 mod supervisor;
 mod systemd;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -41,6 +41,8 @@ impl FirstRefusal {
 pub struct Filler {
     tera: Tera,
     name: &'static str,
+    #[cfg(test)]
+    text: &'static str,
     refusal: FirstRefusal,
 }
 
@@ -62,11 +64,19 @@ impl Filler {
             register_pair(&mut tera, name, &refusal, *quoting);
         }
         tera.add_raw_template(template.name, template.text).map_err(|error| broken(template.name, &error))?;
-        Ok(Self { tera, name: template.name, refusal })
+        Ok(Self {
+            tera,
+            name: template.name,
+            #[cfg(test)]
+            text: template.text,
+            refusal,
+        })
     }
 
     /// Fills it in.
     pub fn fill(&self, values: &impl Serialize) -> Result<String> {
+        #[cfg(test)]
+        tests::conditions_are_about(self.text, &serde_json::to_value(values).expect("values"));
         let context = Context::from_serialize(values).map_err(|error| broken(self.name, &error))?;
         self.tera.render(self.name, &context).map_err(|error| match self.refusal.take() {
             Some((key, Refused(why))) => {
@@ -160,7 +170,55 @@ fn settle(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value as Json;
+
     use super::*;
+
+    /// Fails if a condition asks for what nobody gives: Tera takes that for false, and says nothing.
+    pub fn conditions_are_about(template: &str, values: &Json) {
+        let tags = template.split("{%").skip(1).filter_map(|part| part.split("%}").next());
+        let mut loops: Vec<(&str, Json)> = Vec::new();
+        for tag in tags {
+            let words: Vec<_> = tag.trim_matches(['-', ' ']).split_whitespace().collect();
+            match words.as_slice() {
+                ["for", name, "in", path] => {
+                    let list = value_at(path, values, &loops);
+                    let first = list.as_ref().and_then(|list| list.get(0)).cloned();
+                    assert!(list.is_some(), "nobody gives `{path}`");
+                    loops.push((name, first.unwrap_or(Json::Null)));
+                }
+                ["endfor"] => drop(loops.pop()),
+                ["if" | "elif", condition @ ..] => {
+                    for path in condition.iter().filter(|word| !["not", "and", "or"].contains(word)) {
+                        let is_given = *path == "loop.last" || value_at(path, values, &loops).is_some();
+                        assert!(is_given, "nobody gives `{path}`");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What the path leads to. A loop over an empty list leads to null, and so does what is below it.
+    fn value_at(path: &str, values: &Json, loops: &[(&str, Json)]) -> Option<Json> {
+        let mut names = path.split('.');
+        let first = names.next()?;
+        let in_loop = loops.iter().rev().find(|(name, _)| *name == first).map(|(_, value)| value);
+        let mut value = in_loop.or_else(|| values.get(first))?;
+        for name in names {
+            if value.is_null() {
+                return Some(Json::Null);
+            }
+            value = value.get(name)?;
+        }
+        Some(value.clone())
+    }
+
+    #[test]
+    #[should_panic(expected = "nobody gives `portt`")]
+    fn a_condition_that_is_misspelt_is_found() {
+        let _ = fill("{% if portt %}x{% endif %}", "");
+    }
 
     #[derive(Serialize)]
     struct Values {
