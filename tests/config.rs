@@ -141,6 +141,38 @@ fn what_workers_read_is_kept_the_same() {
 }
 
 #[test]
+fn a_conflict_with_another_setting_is_refused_naming_both() {
+    let bench = with_toml("");
+    bench
+        .run(&["config", "set", "redis_queue.port", "13000"])
+        .code(2)
+        .says("redis_cache and redis_queue both have the port 13000")
+        .says("redis_cache.port (default)")
+        .says("nothing was changed");
+    assert_eq!(bench.read("bench.toml"), "");
+}
+
+#[test]
+fn an_unset_key_that_is_still_set_elsewhere_is_said_to_be() {
+    let bench = TestBench::existing("{\n \"gunicorn_workers\": 4\n}");
+    bench.write("bench.toml", "[web]\nworkers = 2\n");
+    bench
+        .run(&["config", "unset", "web.workers"])
+        .success()
+        .says("still set elsewhere")
+        .says("sites/common_site_config.json:2 gunicorn_workers");
+    bench.run(&["config", "unset", "web"]).code(2).says("`web` is a table");
+}
+
+#[test]
+fn all_keys_are_listed_with_what_they_are_for() {
+    let keys = with_toml("").run(&["config", "keys"]).success().stdout;
+    for line in ["redis_cache.maxmemory ", "programs.NAME.env.NAME ", "workers.queues.NAME.timeout "] {
+        assert!(keys.lines().any(|key| key.starts_with(line) && key.len() > 50), "{line}: {keys}");
+    }
+}
+
+#[test]
 fn a_value_that_another_layer_overrules_is_said_to_be() {
     let mut bench = with_toml("[web]\nworkers = 2\n");
     bench

@@ -26,6 +26,7 @@ enum Command {
     Get(show::GetArgs),
     Set(edit::SetArgs),
     Unset(edit::UnsetArgs),
+    Keys(show::KeysArgs),
     SetCommonConfig(common::SetArgs),
     RemoveCommonConfig(common::RemoveArgs),
     #[command(name = "http_timeout")]
@@ -53,6 +54,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
         Command::Get(args) => show::get(args, context),
         Command::Set(args) => edit::set(args, context),
         Command::Unset(args) => edit::unset(args, context),
+        Command::Keys(args) => show::keys(args, context),
         Command::SetCommonConfig(args) => common::set(args, context),
         Command::RemoveCommonConfig(args) => common::remove(args, context),
         Command::HttpTimeout(args) => common::http_timeout(args, context),

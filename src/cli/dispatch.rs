@@ -10,7 +10,6 @@ use clap::CommandFactory;
 
 use super::{Cli, Context, GlobalArgs, run_as, sites};
 use crate::error::{Error, Problem, Result, plain_io};
-use crate::exit_code::ExitCode;
 use crate::settings::{self, BenchDir};
 
 /// Commands that both have. They concern the framework's sites, so where it is installed they are its.

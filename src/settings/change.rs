@@ -175,7 +175,7 @@ fn refuse_new_mistakes(after: &Error, before: Option<&Error>, keys: &[KeyPath]) 
             // The line is of a file that nobody wrote.
             new.push(problem.clone().at(format!("{}, as given; nothing was changed", names.here)));
         } else if names.iter().any(|names| names.are_in(place)) || !old.contains(&problem.what()) {
-            new.push(problem.clone());
+            new.push(problem.clone().at(format!("{place}; nothing was changed")));
         }
     }
     if new.is_empty() { Ok(()) } else { Err(source::refused(new)) }
@@ -231,6 +231,17 @@ pub fn overruled(bench: &BenchDir, env: Env<'_>, key: &str, common: bool) -> Res
     Ok(overrules(key).or_else(|| overrules(&port?)))
 }
 
+/// Where a key's value comes from now, if anybody says something about it.
+pub fn said_by(bench: &BenchDir, env: Env<'_>, key: &str) -> Result<Option<String>> {
+    let (path, _) = find_key(key)?;
+    let settings = from_texts(bench, &Texts::read(bench)?, env, &Flags::default(), Machine::of(bench));
+    let key = path.to_string();
+    Ok(settings
+        .ok()
+        .filter(|settings| settings.origins.is_set(&key))
+        .map(|settings| settings.origins.place(&key)))
+}
+
 /// The key that the user means by this text.
 pub fn known_key(typed: &str) -> Result<KeyPath> {
     find_key(typed).map(|(path, _)| path)
@@ -243,11 +254,16 @@ fn find_key(typed: &str) -> Result<(KeyPath, &'static Key)> {
     {
         return Ok((path.clone(), known));
     }
+    if path.as_ref().is_some_and(schema::is_table) {
+        return Err(Error::usage(
+            Problem::new(format!("`{typed}` is a table of settings")).fix("name one of the keys below it"),
+        ));
+    }
     let suggestion = path.as_ref().and_then(schema::suggestion);
     let problem = Problem::new(format!("unknown key `{typed}`"));
     Err(Error::usage(match suggestion {
         Some(known) => problem.fix(format!("did you mean `{known}`?")),
-        None => problem.fix("`bench config show` lists the keys there are"),
+        None => problem.fix("`bench config keys` lists the keys there are"),
     }))
 }
 

@@ -112,7 +112,7 @@ pub fn from_texts(
     if let Some(text) = &texts.bench_toml {
         match toml_source::parse(text) {
             Ok(entries) => reader.add_bench_toml(entries),
-            Err(error) => reader.problems.push(error.in_file(BENCH_TOML)),
+            Err(error) => reader.problems.push(mend_toml(error)),
         }
     }
     reader.add_environment(env);
@@ -128,6 +128,10 @@ pub fn from_texts(
     settings.origins = reader.origins;
     settings.warnings = reader.warnings;
     Ok(settings)
+}
+
+fn mend_toml(error: SyntaxError) -> Problem {
+    error.in_file(BENCH_TOML).fix("mend that line; a setting is `key = value`, and text goes in quotes")
 }
 
 fn mend_json(error: SyntaxError) -> Problem {

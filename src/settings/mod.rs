@@ -33,7 +33,7 @@ mod units;
 mod url_text;
 mod value;
 
-pub use change::{Change, edit_common, known_key, overruled, set, unset, write_back};
+pub use change::{Change, edit_common, known_key, overruled, said_by, set, unset, write_back};
 pub use generation::Layout;
 pub use layout::{BenchDir, Framework, FrameworkVersion};
 pub use load::{Flags, load, load_with};
@@ -46,7 +46,7 @@ pub use model::{
 };
 pub use origin::{Origin, Origins};
 pub use python_literal::parse as parse_python_literal;
-pub use schema::{key_of_legacy, nearest};
+pub use schema::{KEYS, Key, key_of_legacy, nearest};
 pub use server_version::{ServerKind, ServerVersion};
 pub use setup_config::{SetupConfig, Surroundings, setup_config};
 pub use show::{Shown, all as show_all};

@@ -200,7 +200,7 @@ impl Reader {
             let problem = Problem::new(format!("unknown key `{path}`")).at(place);
             self.problems.push(match schema::suggestion(path) {
                 Some(known) => problem.fix(format!("did you mean `{known}`?")),
-                None => problem.fix("`bench config show` lists the keys there are"),
+                None => problem.fix("`bench config keys` lists the keys there are"),
             });
         }
     }

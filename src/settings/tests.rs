@@ -520,4 +520,15 @@ proptest! {
         let _ = toml(&format!("{} = {value}", known.name.replace('*', "x"))).read();
         let _ = toml(&format!("{key} = {value}")).read();
     }
+
+    #[test]
+    fn any_text_of_either_file_is_settings_or_an_error(
+        common in "([{}\\[\\]:,\"\\\\a-z0-9_ .-]|\\PC){0,60}",
+        bench_toml in "(\\[(redis_cache|web|programs\\.x)\\]\n)?([a-z.]{1,10} ?= ?[\\[{\"0-9a-z]{1,8}\n|\\PC){0,20}",
+    ) {
+        let mut given = json(&common).toml(&bench_toml);
+        let _ = given.read();
+        given.texts.common_site_config = None;
+        let _ = given.read();
+    }
 }

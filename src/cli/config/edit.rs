@@ -35,6 +35,10 @@ pub fn unset(args: &UnsetArgs, context: &Context) -> Result<ExitCode> {
     let bench = context.bench()?;
     let changes = settings::unset(&bench, &env, &args.key)?;
     write(context, &bench, &changes)?;
+    if let Some(place) = settings::said_by(&bench, &env, &args.key)? {
+        let problem = Problem::new(format!("`{}` is still set elsewhere", args.key));
+        context.warn(&problem.at(place).fix("change or remove it there"));
+    }
     Ok(ExitCode::Done)
 }
 

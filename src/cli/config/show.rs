@@ -6,7 +6,7 @@ use toml_edit::Value;
 use crate::cli::{Context, stdout};
 use crate::error::{Error, Problem, Result, printable};
 use crate::exit_code::ExitCode;
-use crate::settings::{self, Shown};
+use crate::settings::{self, Key, Shown};
 
 /// Show all settings, passwords hidden
 #[derive(clap::Args, Debug)]
@@ -24,6 +24,21 @@ pub struct ShowArgs {
 pub struct GetArgs {
     /// The key, like `redis_cache.maxmemory`
     key: String,
+}
+
+/// List all keys there are, and what each is for
+#[derive(clap::Args, Debug)]
+pub struct KeysArgs {}
+
+pub fn keys(_args: &KeysArgs, _context: &Context) -> Result<ExitCode> {
+    let name = |key: &Key| key.name.replace('*', "NAME");
+    let width = settings::KEYS.iter().map(|key| name(key).len()).max().unwrap_or(0);
+    let mut out = stdout::Stdout::new();
+    for key in settings::KEYS {
+        out.line(format_args!("{:width$}  {}", name(key), key.doc))?;
+    }
+    out.finish()?;
+    Ok(ExitCode::Done)
 }
 
 pub fn show(args: &ShowArgs, context: &Context) -> Result<ExitCode> {
