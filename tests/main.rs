@@ -10,6 +10,7 @@
 mod support;
 
 mod architecture;
+mod awkward_settings;
 mod cache_flush;
 mod cache_ping;
 mod cache_values;
@@ -25,6 +26,7 @@ mod output;
 mod preflight;
 mod promises;
 mod settings_errors;
+mod setup_all;
 mod setup_procfile;
 mod setup_redis;
 mod setup_supervisor;

@@ -310,3 +310,29 @@ fn program(bench: &TestBench, below: &str, text: &str) {
     bench.write(below, text);
     std::fs::set_permissions(bench.path(below), std::fs::Permissions::from_mode(0o755)).expect("a mode");
 }
+
+#[test]
+fn many_setups_at_once_leave_whole_files() {
+    let bench = bench_with(r#", "cache_maxmemory": 64"#);
+    let children: Vec<_> =
+        (0..8).map(|_| bench.command(&["setup", "redis"]).spawn().expect("bench")).collect();
+    for mut child in children {
+        assert!(child.wait().expect("a child to wait for").success());
+    }
+    bench.run(&["setup", "redis", "--check"]).success();
+    let key = bench.read("config/cache.key");
+    assert_eq!(key.len(), 65);
+    let entries = bench.path("config").read_dir().expect("a folder").flatten();
+    let names: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("text")).collect();
+    assert!(names.iter().all(|name| !name.contains(".tmp")), "{names:?}");
+}
+
+#[test]
+fn a_server_that_never_says_its_version_is_given_up() {
+    let mut bench = bench_with("");
+    program(&bench, "bin/redis-server", "#!/bin/sh\nexec sleep 600\n");
+    let path = format!("{}:/usr/bin:/bin", bench.path("bin").display());
+    bench.env("PATH", &path);
+    bench.run(&["setup", "redis"]).success().says("did not answer within");
+    assert!(conf(&bench).contains("lazyfree-lazy-eviction yes"));
+}

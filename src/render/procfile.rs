@@ -83,7 +83,7 @@ fn redis_program(scene: &Scene<'_>, server: &Server<'_>) -> Result<String> {
         return shell(&text(binary.clone())?)
             .map_err(|refused| Error::usage(Problem::new(refused.to_string()).at(key)));
     }
-    let found = scene.tools.redis_server.as_ref().and_then(|tool| tool.path.file_name());
+    let found = scene.tools.redis_server.as_ref().and_then(|path| path.file_name());
     Ok(match found {
         Some(name) if name == "valkey-server" => "valkey-server".to_owned(),
         _ => "redis-server".to_owned(),

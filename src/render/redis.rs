@@ -97,7 +97,7 @@ fn render_one(scene: &Scene<'_>, server: &Server<'_>, filler: &Filler) -> Result
 
 fn conf(scene: &Scene<'_>, server: &Server<'_>) -> Result<Conf> {
     let Server { name, settings } = *server;
-    let version = scene.tools.redis_server.as_ref().and_then(|tool| tool.version);
+    let version = scene.tools.redis_version;
     let is_cache = name == "redis_cache";
     let cache = is_cache.then(|| Cache {
         maxmemory: maxmemory(scene.settings.redis_cache.maxmemory),

@@ -27,8 +27,10 @@ pub struct Scene<'a> {
 pub struct Tools {
     /// The `bench` that programs call.
     pub bench: PathBuf,
-    /// redis-server or a relative, if there is one.
-    pub redis_server: Option<RedisTool>,
+    /// redis-server or a relative, if there is one on the PATH.
+    pub redis_server: Option<PathBuf>,
+    /// What the cache's server says of itself, if it was asked.
+    pub redis_version: Option<ServerVersion>,
     /// node, if there is one.
     pub node: Option<PathBuf>,
     /// The system user that the programs run as.
@@ -41,15 +43,6 @@ pub struct Tools {
     pub skip_redis: bool,
     /// The servers that have a file of the user's own beside ours: `config/NAME.local.conf`.
     pub local_files: Vec<&'static str>,
-}
-
-/// A redis-server that was found.
-#[derive(Clone, Debug)]
-pub struct RedisTool {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its version, if it said one.
-    pub version: Option<ServerVersion>,
 }
 
 /// One redis-server that the bench runs itself.
@@ -217,7 +210,7 @@ impl<'a> Scene<'a> {
             return text(binary.clone());
         }
         match &self.tools.redis_server {
-            Some(tool) => text(tool.path.clone()),
+            Some(path) => text(path.clone()),
             None => Err(Problem::new("no redis-server is installed, and its path belongs in this file")
                 .fix("install it with `apt-get install redis-server`, or leave redis out with `--skip-redis`")
                 .into()),

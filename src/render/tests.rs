@@ -26,7 +26,8 @@ fn given(framework: Framework, bench_toml: &str) -> Given {
     let version = ServerVersion { kind: ServerKind::Redis, major: 7, minor: 0, patch: 15 };
     let tools = Tools {
         bench: "/usr/local/bin/bench".into(),
-        redis_server: Some(RedisTool { path: "/usr/bin/redis-server".into(), version: Some(version) }),
+        redis_server: Some("/usr/bin/redis-server".into()),
+        redis_version: Some(version),
         node: Some("/usr/bin/node".into()),
         user: "user".to_owned(),
         group: "user".to_owned(),

@@ -10,7 +10,7 @@ use crate::cli::env as variable;
 use crate::error::{Error, Problem, Result};
 use crate::files::{self, Mode};
 use crate::probe::{find_server, server_version};
-use crate::render::{RedisTool, Scene, Tools};
+use crate::render::{Scene, Tools};
 use crate::settings::{self, BenchDir, Settings};
 
 /// How long `redis-server --version` may take.
@@ -19,14 +19,14 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 /// Looks for the tools. The version of redis-server is not asked for.
 pub fn find(dir: &BenchDir, settings: &Settings) -> Result<Tools> {
     let user = user(settings)?;
-    let server = find_server(settings.redis_cache.server.binary.as_deref()).ok();
     let local_files = ["redis_cache", "redis_queue", "redis_socketio"]
         .into_iter()
         .filter(|name| dir.join(format!("config/{name}.local.conf")).is_file())
         .collect();
     Ok(Tools {
         bench: own_path()?,
-        redis_server: server.map(|path| RedisTool { path, version: None }),
+        redis_server: find_server(None).ok(),
+        redis_version: None,
         node: which::which("node").ok(),
         group: group(&user),
         user,
@@ -47,12 +47,14 @@ impl Setup<'_> {
     /// rendered such that every server reads them.
     pub fn tools_with_version(&self) -> Result<Tools> {
         let mut tools = self.tools()?;
-        let binary = self.settings.redis_cache.server.binary.as_deref();
-        let version = find_server(binary).and_then(|path| server_version(&path, VERSION_LIMIT));
-        match (version, &mut tools.redis_server) {
-            (Ok(version), Some(tool)) => tool.version = Some(version),
-            (Ok(_), None) => {}
-            (Err(problem), _) => self.context.say(format!("note: {}", problem.problem())),
+        let server = &self.settings.redis_cache.server;
+        // A server elsewhere is not started from here.
+        if server.local {
+            let found = find_server(server.binary.as_deref());
+            match found.and_then(|path| server_version(&path, VERSION_LIMIT)) {
+                Ok(version) => tools.redis_version = Some(version),
+                Err(problem) => self.context.say(format!("note: {}", problem.problem())),
+            }
         }
         Ok(tools)
     }
