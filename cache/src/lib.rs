@@ -35,6 +35,7 @@
 //! * [`Client`]: connections shared by a process's threads, behind a circuit breaker;
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
 //! * [`Flush`]: all keys of a site, and nobody else's;
+//! * [`memo`]: functions whose answers are kept, for `redis_cache` in Rust and Python;
 //! * [`pickle`] and [`Value`]: the values.
 //!
 //! The crate knows nothing of bench directories: it is given a [`RedisUrl`], a [`KeyPrefix`] and, if the
@@ -53,6 +54,7 @@ mod flush;
 mod info;
 mod key;
 mod lifetime;
+pub mod memo;
 pub mod pickle;
 mod pool;
 mod resp;

@@ -54,6 +54,10 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn add_many(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
+    }
+
     pub(crate) fn take_back(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -46,6 +46,29 @@ impl BigInt {
         Some(i64::from_le_bytes(all))
     }
 
+    /// The number, if 128 bits hold it.
+    #[must_use]
+    pub fn to_i128(&self) -> Option<i128> {
+        if self.bytes.len() > 16 {
+            return None;
+        }
+        let mut all = [if self.is_negative() { 0xff } else { 0 }; 16];
+        all[..self.bytes.len()].copy_from_slice(&self.bytes);
+        Some(i128::from_le_bytes(all))
+    }
+
+    /// The number, if it is not negative and 128 bits hold it.
+    #[must_use]
+    pub fn to_u128(&self) -> Option<u128> {
+        if self.is_negative() || self.bytes.len() > 17 {
+            return None;
+        }
+        let mut all = [0; 17];
+        all[..self.bytes.len()].copy_from_slice(&self.bytes);
+        let (low, high) = all.split_first_chunk::<16>()?;
+        (high == [0]).then(|| u128::from_le_bytes(*low))
+    }
+
     /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {
@@ -63,14 +86,26 @@ impl BigInt {
     }
 }
 
-impl From<i64> for BigInt {
-    fn from(number: i64) -> Self {
+macro_rules! big_int_from {
+    ($($type:ty),*) => {
+        $(impl From<$type> for BigInt {
+            fn from(number: $type) -> Self {
+                Self::from(i128::from(number))
+            }
+        })*
+    };
+}
+
+big_int_from!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+impl From<i128> for BigInt {
+    fn from(number: i128) -> Self {
         Self::from_le_bytes(&number.to_le_bytes())
     }
 }
 
-impl From<u64> for BigInt {
-    fn from(number: u64) -> Self {
+impl From<u128> for BigInt {
+    fn from(number: u128) -> Self {
         let mut bytes = number.to_le_bytes().to_vec();
         bytes.push(0);
         Self::from_le_bytes(&bytes)
@@ -177,6 +212,14 @@ mod tests {
             prop_assert_eq!(&big, &BigInt::from_le_bytes(&number.to_le_bytes()));
             prop_assert_eq!(big.to_string(), number.to_string());
             prop_assert_eq!(big.to_i64(), i64::try_from(number).ok());
+            prop_assert_eq!(big.to_i128(), Some(number));
+            prop_assert_eq!(big.to_u128(), u128::try_from(number).ok());
+        }
+
+        #[test]
+        fn numbers_without_a_sign_come_back(number in any::<u128>()) {
+            prop_assert_eq!(BigInt::from(number).to_u128(), Some(number));
+            prop_assert_eq!(BigInt::from(number).to_i128(), i128::try_from(number).ok());
         }
 
         #[test]

@@ -4,5 +4,6 @@ mod cache;
 mod connection;
 mod faults;
 mod flush;
+mod memo;
 mod proxy;
 mod server;

@@ -1,0 +1,318 @@
+//! One call of a function: its answer, or who computes it.
+
+use std::time::{Duration, Instant};
+
+use super::options::Memo;
+use super::ticket::{self, LOCK, Right, Ticket};
+use crate::cache::Cache;
+use crate::client::Call as CallKind;
+use crate::connection::{Connection, Pipeline};
+use crate::envelope::{self, Place};
+use crate::error::RedisError;
+use crate::key::{Key, Scope};
+use crate::resp::{Reply, ReplyRef};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// One call of a function.
+#[derive(Debug)]
+pub struct Call<'c> {
+    memo: Memo,
+    cache: &'c Cache,
+    /// Full.
+    key: Vec<u8>,
+    /// Since when another caller is waited for.
+    waiting: Option<Instant>,
+    pause: Duration,
+}
+
+/// What a look at a call found.
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped is a failure to compute"]
+pub enum Look<T> {
+    /// The answer.
+    Fresh(T),
+    /// An old answer, while another caller refreshes it.
+    Stale(T),
+    /// An old answer, and the right to refresh it.
+    Refresh(T, Ticket),
+    /// No answer, and the right to compute it.
+    Compute(Ticket),
+    /// No answer, and another caller computes it: look again after [`Call::pause`].
+    Busy,
+}
+
+impl<'c> Call<'c> {
+    pub(super) fn new(memo: Memo, cache: &'c Cache, name: &[u8], scope: Scope<'_>) -> Self {
+        let key = cache.make_key(Key::new(name).scope(scope));
+        Self { memo, cache, key, waiting: None, pause: FIRST_PAUSE }
+    }
+
+    /// The full key of the answer.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Looks whether there is an answer, and if not, who computes it. Never sleeps; asks the server once or
+    /// twice. `read` gets the pickle of an answer; if it answers none, the answer is of no use.
+    pub fn look<T>(&mut self, mut read: impl FnMut(&[u8]) -> Option<T>) -> Look<T> {
+        if self.waiting.is_none() {
+            match self.ask(&mut read) {
+                Ok(Some((answer, true))) => {
+                    self.memo.counters().hits.add();
+                    return Look::Fresh(answer);
+                }
+                // An old answer is refreshed under the lock in any case.
+                Ok(Some((answer, false))) if ticket::is_held(&self.key) => return self.old(answer),
+                Ok(Some((_, false))) => {}
+                Ok(None) => {
+                    self.memo.counters().misses.add();
+                    if ticket::is_held(&self.key) {
+                        return Look::Compute(self.ticket(Right::Through));
+                    }
+                    if !self.memo.options().lock {
+                        return Look::Compute(self.ticket(Right::Free));
+                    }
+                }
+                Err(_) => return self.away(),
+            }
+        }
+        self.contend(&mut read)
+    }
+
+    /// The time to wait before the next look; longer from look to look.
+    #[must_use]
+    pub fn pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        pause
+    }
+
+    /// Looks until there is an answer or a ticket; sleeps in between.
+    pub fn wait<T>(&mut self, mut read: impl FnMut(&[u8]) -> Option<T>) -> Look<T> {
+        loop {
+            match self.look(&mut read) {
+                Look::Busy => std::thread::sleep(self.pause()),
+                look => return look,
+            }
+        }
+    }
+
+    /// A ticket whatever there is: for an answer that turned out to be of no use after a look, or that is
+    /// wanted anew.
+    #[must_use]
+    pub fn compute_anyway(&self) -> Ticket {
+        if ticket::is_held(&self.key) {
+            return self.ticket(Right::Through);
+        }
+        let (lock, token) = (self.lock(), ticket::token());
+        let mut pipeline = Pipeline::new();
+        self.add_lock(&mut pipeline, &lock, &token);
+        let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline));
+        match replies.as_deref() {
+            Ok([Reply::Status(_)]) => self.ticket(Right::Lock { lock, token, pid: std::process::id() }),
+            _ => self.ticket(Right::Free),
+        }
+    }
+
+    /// Removes the answer, and makes one that is being computed not be kept. Whether there was one.
+    #[expect(clippy::must_use_candidate, reason = "whether there was one rarely matters")]
+    pub fn clear(&self) -> bool {
+        let mut pipeline = Pipeline::new();
+        pipeline.add(&[b"UNLINK", &self.key]).add(&[b"UNLINK", &self.lock()]);
+        let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline));
+        if let Ok([Reply::Int(removed), _]) = replies.as_deref() {
+            return *removed > 0;
+        }
+        self.cache.client.counters().dropped_writes.add();
+        false
+    }
+
+    /// The answer in the cache, and whether it is fresh.
+    fn ask<T>(&self, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Result<Option<(T, bool)>, RedisError> {
+        let counters = self.cache.client.counters();
+        let mut pipeline = Pipeline::new();
+        if self.asks_for_time() {
+            self.add_get(&mut pipeline);
+        }
+        let seen = self.cache.client.run(CallKind::Read, |redis| {
+            if self.asks_for_time() {
+                let replies = redis.pipeline(&pipeline)?;
+                return self.answer(redis, &replies, read);
+            }
+            // The usual case, without copying the reply.
+            match redis.query(&[b"GET", &self.key])? {
+                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, true, read)),
+                ReplyRef::Nil => Ok(Seen::Nothing),
+                _ => Err(redis.unexpected("GET")),
+            }
+        })?;
+        match seen {
+            Seen::Answer(answer, fresh) => {
+                counters.hits.add();
+                Ok(Some((answer, fresh)))
+            }
+            Seen::Nothing => {
+                counters.misses.add();
+                Ok(None)
+            }
+            Seen::Rejected => {
+                counters.misses.add();
+                counters.rejected.add();
+                Ok(None)
+            }
+            Seen::Unreadable => {
+                counters.misses.add();
+                counters.unreadable.add();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Tries for the lock, and looks again in the same breath: the answer may have come meanwhile.
+    fn contend<T>(&mut self, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Look<T> {
+        let (lock, token) = (self.lock(), ticket::token());
+        let mut pipeline = Pipeline::new();
+        self.add_lock(&mut pipeline, &lock, &token);
+        self.add_get(&mut pipeline);
+        let outcome = self.cache.client.run(CallKind::Once, |redis| {
+            let replies = redis.pipeline(&pipeline)?;
+            let (got, rest) = replies.split_first().ok_or_else(|| redis.unexpected("SET"))?;
+            let got = match got {
+                Reply::Status(_) => Some(true),
+                Reply::Nil => Some(false),
+                // The server takes no locks: it is full, or a replica.
+                _ => None,
+            };
+            let seen = self.answer(redis, rest, read)?;
+            Ok((got, seen))
+        });
+        let (got, seen) = match outcome {
+            Ok((got, Seen::Answer(answer, fresh))) => (got, Some((answer, fresh))),
+            Ok((got, _)) => (got, None),
+            Err(_) => return self.away(),
+        };
+        let right = match got {
+            Some(true) => Right::Lock { lock, token, pid: std::process::id() },
+            Some(false) => match seen {
+                Some((answer, true)) => return self.fresh(answer),
+                Some((answer, false)) => return self.old(answer),
+                None => return self.busy(),
+            },
+            None => Right::Free,
+        };
+        match seen {
+            Some((answer, true)) => {
+                if let Right::Lock { lock, token, .. } = &right {
+                    ticket::release(self.cache, lock, token);
+                }
+                self.fresh(answer)
+            }
+            Some((answer, false)) => Look::Refresh(answer, self.ticket(right)),
+            None => Look::Compute(self.ticket(right)),
+        }
+    }
+
+    fn fresh<T>(&self, answer: T) -> Look<T> {
+        self.waited();
+        Look::Fresh(answer)
+    }
+
+    fn old<T>(&self, answer: T) -> Look<T> {
+        self.memo.counters().stale.add();
+        Look::Stale(answer)
+    }
+
+    fn busy<T>(&mut self) -> Look<T> {
+        if self.waiting.is_none() {
+            self.memo.counters().waited.add();
+        }
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.memo.options().patience {
+            return Look::Busy;
+        }
+        self.waited();
+        Look::Compute(self.ticket(Right::Free))
+    }
+
+    fn away<T>(&self) -> Look<T> {
+        self.memo.counters().errors.add();
+        self.waited();
+        Look::Compute(self.ticket(Right::Free))
+    }
+
+    fn waited(&self) {
+        if let Some(since) = self.waiting {
+            let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.memo.counters().wait_micros.add_many(micros);
+        }
+    }
+
+    fn ticket(&self, right: Right) -> Ticket {
+        Ticket::new(self.cache.clone(), self.memo.clone(), self.key.clone(), right)
+    }
+
+    fn lock(&self) -> Vec<u8> {
+        [&self.key, LOCK].concat()
+    }
+
+    fn add_lock(&self, pipeline: &mut Pipeline, lock: &[u8], token: &[u8]) {
+        let lease = self.memo.options().lease.as_millis().to_string();
+        pipeline.add(&[b"SET", lock, token, b"NX", b"PX", lease.as_bytes()]);
+    }
+
+    fn add_get(&self, pipeline: &mut Pipeline) {
+        pipeline.add(&[b"GET", &self.key]);
+        if self.asks_for_time() {
+            pipeline.add(&[b"PTTL", &self.key]);
+        }
+    }
+
+    /// Reads the replies to what [`add_get`](Self::add_get) asked.
+    fn answer<T>(
+        &self,
+        redis: &mut Connection,
+        replies: &[Reply],
+        read: &mut impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<Seen<T>, RedisError> {
+        let bytes = match replies.first() {
+            Some(Reply::Bulk(bytes)) => bytes,
+            Some(Reply::Nil) => return Ok(Seen::Nothing),
+            Some(Reply::Error(error)) => return Err(redis.refused(error.clone())),
+            _ => return Err(redis.unexpected("GET")),
+        };
+        let fresh = match (self.memo.options().grace(), replies.get(1)) {
+            (Some(grace), Some(Reply::Int(left))) => {
+                // Without an end (-1) it was kept by someone who wanted it so.
+                u64::try_from(*left).map_or(*left == -1, |left| Duration::from_millis(left) > grace)
+            }
+            (Some(_), _) => return Err(redis.unexpected("PTTL")),
+            (None, _) => true,
+        };
+        Ok(self.open(bytes, fresh, read))
+    }
+
+    fn open<T>(&self, bytes: &[u8], fresh: bool, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Seen<T> {
+        let place = Place { key: &self.key, field: None };
+        let Ok(payload) = envelope::open(bytes, self.cache.signing_key.as_deref(), place) else {
+            return Seen::Rejected;
+        };
+        self.memo.counters().bytes_read.add_many(payload.len() as u64);
+        read(payload).map_or(Seen::Unreadable, |answer| Seen::Answer(answer, fresh))
+    }
+
+    /// Whether the answer's age matters.
+    fn asks_for_time(&self) -> bool {
+        self.memo.options().grace().is_some()
+    }
+}
+
+enum Seen<T> {
+    /// An answer, and whether it is fresh.
+    Answer(T, bool),
+    Nothing,
+    Rejected,
+    Unreadable,
+}

@@ -1,0 +1,229 @@
+//! The right to compute an answer, and the lock behind it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::heart::{self, Lease};
+use super::options::Memo;
+use crate::cache::{Cache, CacheError};
+use crate::client::Call as CallKind;
+use crate::connection::Pipeline;
+use crate::envelope::Place;
+use crate::error::RedisError;
+use crate::pickle::UnpicklableError;
+use crate::resp::{Reply, ReplyRef};
+use crate::server_error::ServerErrorKind;
+
+/// What stands behind a call's key in its lock's.
+pub(super) const LOCK: &[u8] = b":lock";
+
+/// The right, and the duty, to compute the answer of a call: [`store`](Self::store) it, or drop the ticket
+/// if there is none, so that another caller may try.
+pub struct Ticket {
+    cache: Cache,
+    memo: Memo,
+    key: Vec<u8>,
+    right: Right,
+    began: Instant,
+    /// Other parts hold it weakly: the lease, and the list of what this thread computes.
+    alive: Arc<()>,
+    done: bool,
+}
+
+/// What a ticket is worth.
+pub(super) enum Right {
+    /// The lock is ours: the answer is kept if it still is when the answer comes.
+    Lock { lock: Vec<u8>, token: Vec<u8>, pid: u32 },
+    /// There is no lock; the answer is kept.
+    Free,
+    /// The same call is being computed further up on this thread, which will keep the answer.
+    Through,
+}
+
+impl Ticket {
+    pub(super) fn new(cache: Cache, memo: Memo, key: Vec<u8>, right: Right) -> Self {
+        let ticket =
+            Self { cache, memo, key, right, began: Instant::now(), alive: Arc::new(()), done: false };
+        if let Right::Lock { lock, token, .. } = &ticket.right {
+            let length = ticket.memo.options().lease;
+            heart::keep(Lease::new(
+                ticket.cache.client.clone(),
+                lock.clone(),
+                token.clone(),
+                length,
+                Arc::downgrade(&ticket.alive),
+            ));
+        }
+        ticket
+    }
+
+    /// Tells that the answer is computed on this thread, without others of it taking turns: until the
+    /// ticket ends, the same call on this thread is computed instead of waited for, which would be for ever.
+    pub fn hold(&self) {
+        HELD.with_borrow_mut(|held| {
+            held.retain(|(_, alive)| alive.strong_count() > 0);
+            held.push((self.key.clone(), Arc::downgrade(&self.alive)));
+        });
+    }
+
+    /// Until the returned guard is dropped, which must be on this thread, as [`hold`](Self::hold).
+    #[cfg(feature = "async")]
+    pub(crate) fn enter(&self) -> Entered {
+        self.hold();
+        Entered { alive: Arc::downgrade(&self.alive) }
+    }
+
+    /// Hands the answer in: `write` appends its pickle. Whether it is kept; not if the call was cleared
+    /// meanwhile, or the server is away. Fails only if the answer can't be pickled.
+    pub fn store(
+        mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), UnpicklableError>,
+    ) -> Result<bool, UnpicklableError> {
+        let counters = self.memo.counters();
+        counters.compute_micros.add_many(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let place = Place { key: &self.key, field: None };
+        let kept_for = self.memo.options().kept();
+        let sealed = match self.cache.strict().seal(place, kept_for, write) {
+            Ok(sealed) => sealed,
+            Err(CacheError::Unpicklable(error)) => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        counters.computed.add();
+        counters.bytes_written.add_many(sealed.len() as u64);
+        let kept = match &self.right {
+            Right::Through => Ok(false),
+            Right::Free => self.cache.strict().store(&self.key, &sealed, kept_for).map(|()| true),
+            Right::Lock { lock, token, .. } => {
+                self.store_if_locked(lock, token, &sealed).map_err(CacheError::from)
+            }
+        };
+        self.done = true;
+        match kept {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                if !matches!(self.right, Right::Through) {
+                    counters.outdated.add();
+                }
+                Ok(false)
+            }
+            Err(_) => {
+                self.cache.client.counters().dropped_writes.add();
+                counters.errors.add();
+                Ok(false)
+            }
+        }
+    }
+
+    /// As [`store`](Self::store), for an answer that has been pickled elsewhere.
+    #[expect(clippy::must_use_candidate, reason = "whether it is kept rarely matters")]
+    pub fn store_pickle(self, pickled: &[u8]) -> bool {
+        let stored = self.store(|out| {
+            out.extend_from_slice(pickled);
+            Ok(())
+        });
+        stored.unwrap_or(false)
+    }
+
+    /// Keeps the answer and gives the lock back, in one step of the server, if the lock is still ours.
+    fn store_if_locked(&self, lock: &[u8], token: &[u8], sealed: &[u8]) -> Result<bool, RedisError> {
+        const SCRIPT: &[u8] = b"if redis.call('GET',KEYS[2])~=ARGV[1] then return 0 end \
+            if ARGV[3]=='' then redis.call('SET',KEYS[1],ARGV[2]) \
+            else redis.call('SET',KEYS[1],ARGV[2],'EX',ARGV[3]) end \
+            redis.call('UNLINK',KEYS[2]) return 1";
+        let seconds = self.memo.options().kept().as_secs().map(|seconds| seconds.to_string());
+        let seconds = seconds.unwrap_or_default();
+        let args: [&[u8]; 8] = [b"EVAL", SCRIPT, b"2", &self.key, lock, token, sealed, seconds.as_bytes()];
+        let stored =
+            self.cache.client.run(CallKind::Write, |redis| Ok(redis.query(&args)? == ReplyRef::Int(1)));
+        match stored {
+            // Scripts may be forbidden here. Then it is two steps, and a clear in between is not noticed.
+            Err(error) if is_forbidden(&error) => {
+                let mut pipeline = Pipeline::new();
+                if seconds.is_empty() {
+                    pipeline.add(&[b"SET", &self.key, sealed]);
+                } else {
+                    pipeline.add(&[b"SET", &self.key, sealed, b"EX", seconds.as_bytes()]);
+                }
+                pipeline.add(&[b"UNLINK", lock]);
+                let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline))?;
+                Ok(matches!(replies.first(), Some(Reply::Status(_))))
+            }
+            stored => stored,
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        self.memo.counters().failed.add();
+        // A forked child has a copy of its parent's ticket, not its right.
+        if let Right::Lock { lock, token, pid } = &self.right
+            && *pid == std::process::id()
+        {
+            release(&self.cache, lock, token);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let locked = matches!(self.right, Right::Lock { .. });
+        f.debug_struct("Ticket")
+            .field("function", &self.memo.name())
+            .field("locked", &locked)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes the lock back, if it is still ours. If that fails, its lease ends by itself.
+pub(super) fn release(cache: &Cache, lock: &[u8], token: &[u8]) {
+    const SCRIPT: &[u8] =
+        b"if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('UNLINK',KEYS[1]) end return 0";
+    let args: [&[u8]; 5] = [b"EVAL", SCRIPT, b"1", lock, token];
+    let _ = cache.client.run(CallKind::Write, |redis| redis.query(&args).map(drop));
+}
+
+fn is_forbidden(error: &RedisError) -> bool {
+    error
+        .server_error()
+        .is_some_and(|error| matches!(error.kind(), ServerErrorKind::NoPerm | ServerErrorKind::Other))
+}
+
+/// A token that no other lock has: nobody has to be kept from guessing it, who could write to Redis anyway.
+pub(super) fn token() -> Vec<u8> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // The hashers' keys differ by process, the pid by fork, the count and the time within one.
+    let seed = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed), std::time::SystemTime::now());
+    let half = || RandomState::new().hash_one(seed);
+    format!("{:016x}{:016x}", half(), half()).into_bytes()
+}
+
+thread_local! {
+    /// The calls that are being computed on this thread.
+    static HELD: RefCell<Vec<(Vec<u8>, Weak<()>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether the call is being computed on this thread.
+pub(super) fn is_held(key: &[u8]) -> bool {
+    HELD.with_borrow(|held| held.iter().any(|(other, alive)| other == key && alive.strong_count() > 0))
+}
+
+/// A thread's turn at a ticket.
+#[cfg(feature = "async")]
+pub(crate) struct Entered {
+    alive: Weak<()>,
+}
+
+#[cfg(feature = "async")]
+impl Drop for Entered {
+    fn drop(&mut self) {
+        HELD.with_borrow_mut(|held| held.retain(|(_, alive)| !alive.ptr_eq(&self.alive)));
+    }
+}
