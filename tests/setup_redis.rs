@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 
-use crate::support::{RenderedRedis, TestBench, free_port};
+use crate::support::{RenderedRedis, TestBench, free_port, write_program};
 
 /// An existing bench with these settings besides its ports.
 fn bench_with(settings: &str) -> TestBench {
@@ -307,8 +307,7 @@ fn a_disk_that_is_full_leaves_the_old_file() {
 }
 
 fn program(bench: &TestBench, below: &str, text: &str) {
-    bench.write(below, text);
-    std::fs::set_permissions(bench.path(below), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    write_program(&bench.path(below), text);
 }
 
 #[test]
@@ -335,4 +334,32 @@ fn a_server_that_never_says_its_version_is_given_up() {
     bench.env("PATH", &path);
     bench.run(&["setup", "redis"]).success().says("did not answer within");
     assert!(conf(&bench).contains("lazyfree-lazy-eviction yes"));
+}
+
+#[test]
+fn a_server_is_asked_for_its_version_only_when_it_is_another_one() {
+    let mut bench = bench_with("");
+    let script = |version: &str| {
+        format!(
+            "#!/bin/sh\necho asked >> {}\necho 'Redis server v={version} sha=0'\n",
+            bench.path("asked").display()
+        )
+    };
+    let (old, new) = (script("6.0.16"), script("7.0.15"));
+    let asked = |bench: &TestBench| bench.read("asked").lines().count();
+    program(&bench, "bin/redis-server", &old);
+    let path = format!("{}:/usr/bin:/bin", bench.path("bin").display());
+    bench.env("PATH", &path);
+    bench.run(&["setup", "redis"]).success();
+    bench.run(&["setup", "redis"]).success();
+    bench.run(&["setup", "redis", "--check"]).success();
+    assert_eq!(asked(&bench), 1);
+    // Installed anew, in the same version: asked, but no other file.
+    program(&bench, "bin/redis-server", &old);
+    bench.run(&["setup", "redis", "--check"]).success();
+    assert_eq!(asked(&bench), 2);
+    program(&bench, "bin/redis-server", &new);
+    bench.run(&["setup", "redis", "--check"]).code(1).says("out of date");
+    bench.run(&["setup", "redis"]).success();
+    assert!(conf(&bench).contains("lazyfree-lazy-user-flush yes"));
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{TestBench, free_port, run, until};
+use crate::support::{TestBench, free_port, run, until, write_program};
 
 const SETUP: [&str; 3] = ["setup", "supervisor", "--skip-supervisord"];
 
@@ -80,9 +80,7 @@ fn framework_bench(name: &str, settings: &str, version: &str) -> TestBench {
     let mut bench = TestBench::named(name);
     bench.make_existing(settings);
     bench.write("apps/dontmanage/dontmanage/__init__.py", &format!("__version__ = '{version}'\n"));
-    bench.write("tools/node", "#!/bin/sh\n");
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(bench.path("tools/node"), executable).expect("a mode");
+    write_program(&bench.path("tools/node"), "#!/bin/sh\n");
     let path = format!("{}:/usr/bin:/bin", bench.path("tools").display());
     bench.env("PATH", &path).env("BENCH_USER", &user());
     bench

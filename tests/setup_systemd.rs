@@ -1,10 +1,9 @@
 //! `bench setup systemd`, and systemd-analyze, which reads what we write.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::support::{Output, TestBench, run};
+use crate::support::{Output, TestBench, run, write_program};
 use crate::variants::facts::{Section, sections};
 
 fn user() -> String {
@@ -12,8 +11,7 @@ fn user() -> String {
 }
 
 fn program(bench: &TestBench, below: &str, text: &str) {
-    bench.write(below, text);
-    std::fs::set_permissions(bench.path(below), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    write_program(&bench.path(below), text);
 }
 
 /// A bench with the framework, whose programs exist.

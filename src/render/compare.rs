@@ -6,7 +6,7 @@ use std::path::Path;
 use similar::TextDiff;
 
 use super::quote::split_redis;
-use super::seal::{Seal, examine};
+use super::seal::{Seal, examine, say_the_same};
 use super::{Rendered, Syntax};
 
 /// What is on disk, as far as rendering it anew goes.
@@ -14,7 +14,7 @@ use super::{Rendered, Syntax};
 pub enum Standing {
     /// Nothing.
     Missing,
-    /// The very text.
+    /// The very text, but perhaps for the program that it was rendered for.
     Current,
     /// Text that we rendered from other settings, or that today's tool wrote and nobody changed:
     /// nothing is lost when it goes.
@@ -33,6 +33,7 @@ pub fn standing(rendered: &Rendered, on_disk: Option<&str>, has_no_users: HasNoU
         return Standing::Current;
     }
     match examine(on_disk) {
+        Seal::Intact if say_the_same(on_disk, &rendered.text) => Standing::Current,
         Seal::Intact => Standing::Replaceable,
         Seal::Broken => Standing::Edited,
         Seal::Absent => {

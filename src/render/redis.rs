@@ -86,7 +86,11 @@ fn no_pattern(scene: &Scene<'_>) -> Result<()> {
 fn render_one(scene: &Scene<'_>, server: &Server<'_>, filler: &Filler) -> Result<Rendered> {
     let conf = conf(scene, server)?;
     let text = filler.fill(&conf)?;
-    let facts: Vec<_> = conf.cache.iter().map(|cache| format!("maxmemory={}", cache.maxmemory)).collect();
+    let mut facts = Vec::new();
+    if let Some(cache) = &conf.cache {
+        facts.push(format!("maxmemory={}", cache.maxmemory));
+        facts.extend(scene.tools.cache_server.iter().map(|server| format!("server={}", server.to_fact())));
+    }
     Ok(Rendered {
         path: server.file().into(),
         text: seal(&text, Comment::Hash, &facts),
@@ -97,7 +101,7 @@ fn render_one(scene: &Scene<'_>, server: &Server<'_>, filler: &Filler) -> Result
 
 fn conf(scene: &Scene<'_>, server: &Server<'_>) -> Result<Conf> {
     let Server { name, settings } = *server;
-    let version = scene.tools.redis_version;
+    let version = scene.tools.cache_server.as_ref().map(|server| server.version);
     let is_cache = name == "redis_cache";
     let cache = is_cache.then(|| Cache {
         maxmemory: maxmemory(scene.settings.redis_cache.maxmemory),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Problem, Result};
 use crate::names::ProgramName;
-use crate::settings::{BenchDir, Layout, Program, RedisServer, ServerVersion, Settings, SocketioRedis};
+use crate::settings::{
+    BenchDir, Layout, Program, RedisServer, ServerKind, ServerVersion, Settings, SocketioRedis,
+};
 
 /// The package that the framework is.
 pub const FRAMEWORK: &str = "dontmanage";
@@ -29,8 +31,8 @@ pub struct Tools {
     pub bench: PathBuf,
     /// redis-server or a relative, if there is one on the PATH.
     pub redis_server: Option<PathBuf>,
-    /// What the cache's server says of itself, if it was asked.
-    pub redis_version: Option<ServerVersion>,
+    /// The cache's server, if it was asked what it is.
+    pub cache_server: Option<KnownServer>,
     /// node, if there is one.
     pub node: Option<PathBuf>,
     /// The system user that the programs run as.
@@ -43,6 +45,44 @@ pub struct Tools {
     pub skip_redis: bool,
     /// The servers that have a file of the user's own beside ours: `config/NAME.local.conf`.
     pub local_files: Vec<&'static str>,
+}
+
+/// A redis-server that said its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownServer {
+    /// Its version.
+    pub version: ServerVersion,
+    /// By which the very program is known again: another build, or another machine's, has another one.
+    pub fingerprint: String,
+}
+
+impl KnownServer {
+    /// As the seal of a file carries it.
+    pub fn to_fact(&self) -> String {
+        let ServerVersion { kind, major, minor, patch } = self.version;
+        let kind = match kind {
+            ServerKind::Redis => "redis",
+            ServerKind::Valkey => "valkey",
+            ServerKind::Other => "other",
+        };
+        format!("{kind}-{major}.{minor}.{patch}@{}", self.fingerprint)
+    }
+
+    /// What a seal says.
+    pub fn from_fact(fact: &str) -> Option<Self> {
+        let (version, fingerprint) = fact.split_once('@')?;
+        let (kind, numbers) = version.split_once('-')?;
+        let kind = match kind {
+            "redis" => ServerKind::Redis,
+            "valkey" => ServerKind::Valkey,
+            "other" => ServerKind::Other,
+            _ => return None,
+        };
+        let mut numbers = numbers.split('.').map(|number| number.parse::<u32>().ok());
+        let mut next = || numbers.next().flatten();
+        let version = ServerVersion { kind, major: next()?, minor: next()?, patch: next()? };
+        Some(Self { version, fingerprint: fingerprint.to_owned() })
+    }
 }
 
 /// One redis-server that the bench runs itself.

@@ -63,6 +63,19 @@ pub fn fact<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }
 
+/// Whether two sealed texts say the same: all but the program that they were rendered for.
+pub fn say_the_same(a: &str, b: &str) -> bool {
+    let parts = |text| {
+        let (start, line) = seal_line(text)?;
+        let facts: Vec<_> = line
+            .split_whitespace()
+            .filter(|word| !word.starts_with("server=") && !word.starts_with(CHECKSUM))
+            .collect();
+        Some((&text[..start], facts))
+    };
+    a == b || (parts(a).is_some() && parts(a) == parts(b))
+}
+
 /// The seal's line, the last one if there are several, and where it begins.
 fn seal_line(text: &str) -> Option<(usize, &str)> {
     let mut start = text.len();
@@ -96,6 +109,19 @@ mod tests {
         ] {
             assert_eq!(examine(&edited), Seal::Broken, "{edited}");
         }
+    }
+
+    #[test]
+    fn the_program_it_was_rendered_for_makes_no_other_file() {
+        let sealed = |text, facts: &[&str]| {
+            seal(text, Comment::Hash, &facts.iter().map(|&fact| fact.to_owned()).collect::<Vec<_>>())
+        };
+        let a = sealed("x\n", &["maxmemory=1mb", "server=redis-7.0.15@ab"]);
+        assert!(say_the_same(&a, &sealed("x\n", &["maxmemory=1mb", "server=redis-7.0.16@cd"])));
+        assert!(say_the_same(&a, &sealed("x\n", &["maxmemory=1mb"])));
+        assert!(!say_the_same(&a, &sealed("x\n", &["maxmemory=2mb", "server=redis-7.0.15@ab"])));
+        assert!(!say_the_same(&a, &sealed("y\n", &["maxmemory=1mb", "server=redis-7.0.15@ab"])));
+        assert!(!say_the_same(&a, "x\n"));
     }
 
     #[test]

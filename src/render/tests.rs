@@ -27,7 +27,7 @@ fn given(framework: Framework, bench_toml: &str) -> Given {
     let tools = Tools {
         bench: "/usr/local/bin/bench".into(),
         redis_server: Some("/usr/bin/redis-server".into()),
-        redis_version: Some(version),
+        cache_server: Some(KnownServer { version, fingerprint: "0123abcd".to_owned() }),
         node: Some("/usr/bin/node".into()),
         user: "user".to_owned(),
         group: "user".to_owned(),

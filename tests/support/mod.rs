@@ -4,6 +4,7 @@
 mod command;
 mod framework;
 mod processes;
+mod program;
 mod redis;
 mod rendered_redis;
 mod running;
@@ -12,6 +13,7 @@ mod wait;
 
 pub use command::{Output, run};
 pub use processes::{alive, started_below};
+pub use program::write_program;
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
 pub use running::{Running, send};

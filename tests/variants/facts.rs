@@ -1,9 +1,8 @@
 //! What rendered files say, without spelling: the same facts that today's tool's files were read into.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 
-use crate::support::TestBench;
+use crate::support::{TestBench, write_program};
 
 /// The machine and the bench that files are rendered for.
 pub struct Machine<'a> {
@@ -42,9 +41,7 @@ impl Machine<'_> {
         let tools = bench.parent().join("tools");
         std::fs::create_dir(&tools).expect("a folder");
         let tool = |name: &str, says: &str| {
-            let path = tools.join(name);
-            std::fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).expect("a program");
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+            write_program(&tools.join(name), &format!("#!/bin/sh\necho '{says}'\n"));
         };
         if let Some(version) = self.redis {
             tool("redis-server", version);
