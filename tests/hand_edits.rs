@@ -128,6 +128,29 @@ fn a_file_of_todays_tool_without_an_edit_is_replaced_quietly() {
 }
 
 #[test]
+fn the_other_files_of_todays_tool_are_replaced_as_quietly() {
+    let bench = TestBench::existing("{}");
+    let targets = [
+        (&["setup", "procfile"][..], "Procfile"),
+        (&["setup", "supervisor", "--skip-supervisord"], "config/supervisor.conf"),
+    ];
+    for (target, file) in targets {
+        bench.run(target).success();
+        let ours = bench.read(file);
+        let lines = ours.lines().filter(|line| !line.starts_with(['#', ';']));
+        let theirs = lines.collect::<Vec<_>>().join(" \n\n");
+        bench.write(
+            file,
+            &format!("; Notes: written by another tool\n{theirs}").replace("; Notes", "# Notes"),
+        );
+        assert_eq!(bench.run(target).success().stderr, "", "{file}");
+        assert_eq!(bench.read(file), ours);
+        bench.write(file, &theirs.replace("redis_queue", "my_queue"));
+        bench.run(target).code(1).says("was edited by hand");
+    }
+}
+
+#[test]
 fn a_maxmemory_of_todays_tool_that_no_setting_says_is_taken_over() {
     let bench = TestBench::existing("{}");
     bench.write(FILE, "port 13000\nmaxmemory 333mb\n");

@@ -363,3 +363,10 @@ fn a_server_is_asked_for_its_version_only_when_it_is_another_one() {
     bench.run(&["setup", "redis"]).success();
     assert!(conf(&bench).contains("lazyfree-lazy-user-flush yes"));
 }
+
+#[test]
+fn redis_that_is_left_out_is_not_set_up() {
+    let bench = bench_with("");
+    bench.run(&["setup", "redis", "--skip-redis"]).success();
+    assert!(!bench.path("config/redis_cache.conf").exists() && bench.path("config/cache.key").exists());
+}

@@ -29,7 +29,7 @@ pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
         let url = &server.settings.url;
         setup.context.say(format!("note: {} is at {url}, so no server is set up for it here", server.name));
     }
-    let files = render::redis(&scene)?;
+    let files = if setup.choices.skip_redis { Vec::new() } else { render::redis(&scene)? };
     let mut plan = Plan::new(setup, "redis");
     match maxmemory::take_over(setup, &files)? {
         None => {

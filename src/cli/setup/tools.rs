@@ -50,7 +50,7 @@ impl Setup<'_> {
         let mut tools = self.tools()?;
         let server = &self.settings.redis_cache.server;
         // A server elsewhere is not started from here.
-        if server.local {
+        if server.local && !self.choices.skip_redis {
             match find_server(server.binary.as_deref()).and_then(|path| self.known_server(&path)) {
                 Ok(known) => tools.cache_server = Some(known),
                 Err(problem) => self.context.say(format!("note: {}", problem.problem())),
