@@ -281,7 +281,7 @@ impl<'c> Strict<'c> {
     }
 
     /// The bytes to store: the pickle, in an envelope if the bench signs.
-    pub(crate) fn seal(
+    fn seal(
         self,
         place: Place<'_>,
         lifetime: Lifetime,
@@ -298,7 +298,7 @@ impl<'c> Strict<'c> {
         Ok(out)
     }
 
-    pub(crate) fn store(self, key: &[u8], sealed: &[u8], lifetime: Lifetime) -> Result<(), CacheError> {
+    fn store(self, key: &[u8], sealed: &[u8], lifetime: Lifetime) -> Result<(), CacheError> {
         self.cache.client.run(Call::Write, |redis| {
             let reply = match lifetime.as_secs() {
                 None => redis.query(&[b"SET", key, sealed])?,

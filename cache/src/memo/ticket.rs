@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::heart::{self, Lease};
 use super::options::Memo;
-use crate::cache::{Cache, CacheError};
+use crate::cache::Cache;
 use crate::client::Call as CallKind;
 use crate::connection::Pipeline;
-use crate::envelope::Place;
+use crate::envelope::{self, Place};
 use crate::error::RedisError;
 use crate::pickle::UnpicklableError;
 use crate::resp::{Reply, ReplyRef};
@@ -85,21 +85,13 @@ impl Ticket {
     ) -> Result<bool, UnpicklableError> {
         let counters = self.memo.counters();
         counters.compute_micros.add_many(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let place = Place { key: &self.key, field: None };
-        let kept_for = self.memo.options().kept();
-        let sealed = match self.cache.strict().seal(place, kept_for, write) {
-            Ok(sealed) => sealed,
-            Err(CacheError::Unpicklable(error)) => return Err(error),
-            Err(_) => return Ok(false),
-        };
+        let sealed = self.sealed(write)?;
         counters.computed.add();
         counters.bytes_written.add_many(sealed.len() as u64);
         let kept = match &self.right {
             Right::Through => Ok(false),
-            Right::Free => self.cache.strict().store(&self.key, &sealed, kept_for).map(|()| true),
-            Right::Lock { lock, token, .. } => {
-                self.store_if_locked(lock, token, &sealed).map_err(CacheError::from)
-            }
+            Right::Free => self.store_freely(&sealed, None),
+            Right::Lock { lock, token, .. } => self.store_if_locked(lock, token, &sealed),
         };
         self.done = true;
         match kept {
@@ -128,6 +120,42 @@ impl Ticket {
         stored.unwrap_or(false)
     }
 
+    /// The bytes to keep.
+    fn sealed(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), UnpicklableError>,
+    ) -> Result<Vec<u8>, UnpicklableError> {
+        let mut out = Vec::with_capacity(128);
+        let Some(key) = &self.cache.signing_key else {
+            write(&mut out)?;
+            return Ok(out);
+        };
+        envelope::begin(&mut out);
+        write(&mut out)?;
+        let ends_at = self.memo.options().kept().ends_at();
+        envelope::seal(&mut out, key, Place { key: &self.key, field: None }, ends_at);
+        Ok(out)
+    }
+
+    /// Keeps the answer, and gives the lock back if there is one.
+    fn store_freely(&self, sealed: &[u8], lock: Option<&[u8]>) -> Result<bool, RedisError> {
+        let mut pipeline = Pipeline::new();
+        match self.memo.options().kept().as_secs() {
+            None => pipeline.add(&[b"SET", &self.key, sealed]),
+            Some(seconds) => {
+                pipeline.add(&[b"SET", &self.key, sealed, b"EX", seconds.to_string().as_bytes()])
+            }
+        };
+        if let Some(lock) = lock {
+            pipeline.add(&[b"UNLINK", lock]);
+        }
+        self.cache.client.run(CallKind::Write, |redis| match redis.pipeline(&pipeline)?.first() {
+            Some(Reply::Status(_)) => Ok(true),
+            Some(Reply::Error(error)) => Err(redis.refused(error.clone())),
+            _ => Err(redis.unexpected("SET")),
+        })
+    }
+
     /// Keeps the answer and gives the lock back, in one step of the server, if the lock is still ours.
     fn store_if_locked(&self, lock: &[u8], token: &[u8], sealed: &[u8]) -> Result<bool, RedisError> {
         const SCRIPT: &[u8] = b"if redis.call('GET',KEYS[2])~=ARGV[1] then return 0 end \
@@ -141,17 +169,7 @@ impl Ticket {
             self.cache.client.run(CallKind::Write, |redis| Ok(redis.query(&args)? == ReplyRef::Int(1)));
         match stored {
             // Scripts may be forbidden here. Then it is two steps, and a clear in between is not noticed.
-            Err(error) if is_forbidden(&error) => {
-                let mut pipeline = Pipeline::new();
-                if seconds.is_empty() {
-                    pipeline.add(&[b"SET", &self.key, sealed]);
-                } else {
-                    pipeline.add(&[b"SET", &self.key, sealed, b"EX", seconds.as_bytes()]);
-                }
-                pipeline.add(&[b"UNLINK", lock]);
-                let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline))?;
-                Ok(matches!(replies.first(), Some(Reply::Status(_))))
-            }
+            Err(error) if is_forbidden(&error) => self.store_freely(sealed, Some(lock)),
             stored => stored,
         }
     }
