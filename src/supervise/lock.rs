@@ -13,6 +13,9 @@ use crate::exit_code::ExitCode;
 /// The lock's file, below the bench.
 pub const LOCK_FILE: &str = "config/bench.lock";
 
+/// How long somebody who only asks who holds the lock may hold it.
+const ASKING: Duration = Duration::from_millis(100);
+
 /// The lock, held for as long as this lives.
 #[derive(Debug)]
 pub struct Lock(File);
@@ -21,11 +24,22 @@ impl Lock {
     /// Takes the bench's lock, or says who has it.
     pub fn take(bench: &Path) -> Result<Self> {
         let path = bench.join(LOCK_FILE);
+        if let Some(folder) = path.parent() {
+            // A bench may have no more than its sites.
+            std::fs::create_dir_all(folder).map_err(|source| Error::io("make", folder, &source))?;
+        }
         let mut file = open(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(held_by(bench, &mut file)),
-            Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
+        let started = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                // Whoever only asks who holds it has it for a moment, too.
+                Err(TryLockError::WouldBlock) if started.elapsed() < ASKING => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(TryLockError::WouldBlock) => return Err(held_by(bench, &mut file)),
+                Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path, &source)),
+            }
         }
     }
 
@@ -46,7 +60,8 @@ impl Lock {
             return Ok(None);
         }
         let mut file = open(&path)?;
-        match file.try_lock() {
+        // Shared: two who ask don't take each other for a supervisor.
+        match file.try_lock_shared() {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => Ok(Some(Holder { pid: noted_pid(&mut file) })),
             Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
@@ -127,5 +142,25 @@ mod tests {
         assert!(bench.path().join(LOCK_FILE).exists());
         assert_eq!(Lock::holder(bench.path()).unwrap(), None);
         assert!(Lock::take(bench.path()).is_ok());
+    }
+
+    #[test]
+    fn whoever_asks_does_not_keep_a_bench_from_being_started() {
+        let bench = bench();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    Lock::holder(bench.path()).unwrap();
+                    std::thread::yield_now();
+                }
+            });
+            for _ in 0..200 {
+                let lock = Lock::take(bench.path());
+                done.store(lock.is_err(), std::sync::atomic::Ordering::Relaxed);
+                lock.unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 }
