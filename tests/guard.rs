@@ -125,7 +125,7 @@ fn a_supervisor_that_was_stopped_for_a_while_blames_nobody() {
     running.is("web", "ready");
     let supervisor = running.supervisor();
     send(supervisor, Signal::STOP);
-    std::thread::sleep(std::time::Duration::from_secs(4));
+    crate::support::pass(std::time::Duration::from_secs(4));
     send(supervisor, Signal::CONT);
     running.is("redis_cache", "ready");
     assert_eq!(running.instance("redis_cache")["restarts"], 0);

@@ -18,6 +18,7 @@ mod completions;
 mod config;
 mod control;
 mod dispatch;
+mod faults;
 mod framework;
 mod guard;
 mod hand_edits;

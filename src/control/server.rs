@@ -1,10 +1,14 @@
 //! The supervisor's end of the control socket.
 
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Pid, geteuid};
 
@@ -25,6 +29,8 @@ pub struct Server {
     /// The instances' names.
     names: Vec<String>,
     clients: Vec<Client>,
+    /// Given up for a moment when there is no other descriptor left.
+    spare: Option<File>,
 }
 
 #[derive(Debug)]
@@ -46,12 +52,21 @@ impl Server {
     pub fn listen(bench: &Path, names: Vec<String>) -> Result<Self> {
         let listener =
             socket::listen(bench).map_err(|source| Error::io("listen on", &socket::path(bench), &source))?;
-        Ok(Self { listener, bench: bench.to_owned(), names, clients: Vec::new() })
+        Ok(Self {
+            listener,
+            bench: bench.to_owned(),
+            names,
+            clients: Vec::new(),
+            spare: File::open("/dev/null").ok(),
+        })
     }
 
     fn accept(&mut self) {
         while self.clients.len() < MOST_CLIENTS {
-            let Ok((stream, _)) = self.listener.accept() else { return };
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(source) => return self.turn_away(&source),
+            };
             if is_ours(&stream)
                 && let Ok(mut connection) = Connection::new(stream)
             {
@@ -59,6 +74,16 @@ impl Server {
                 connection.send(&Greeting { protocol: VERSION, bench, pid: std::process::id() });
                 self.clients.push(Client { connection, waiting: None, follows: None });
             }
+        }
+    }
+
+    /// A caller that there is no descriptor for would knock for ever: it is let in by the one that was
+    /// kept for this, and shown out.
+    fn turn_away(&mut self, why: &io::Error) {
+        let full = [Errno::EMFILE as i32, Errno::ENFILE as i32];
+        if why.raw_os_error().is_some_and(|errno| full.contains(&errno)) && self.spare.take().is_some() {
+            drop(self.listener.accept());
+            self.spare = File::open("/dev/null").ok();
         }
     }
 
@@ -98,20 +123,22 @@ impl Server {
     /// Answers those whose wish has come true.
     fn answer_the_waiting(&mut self, view: &View<'_>) {
         for client in &mut self.clients {
-            let done = match &client.waiting {
-                None => false,
-                Some(Waiting::Stopped(ids)) => ids.iter().all(|&id| is_down(&view.instances[id])),
-                Some(Waiting::Restarted(ids, since)) => {
-                    ids.iter().all(|&id| was_restarted(&view.instances[id], *since, view.now))
+            let reply = match &client.waiting {
+                Some(Waiting::Stopped(ids)) if ids.iter().all(|&id| is_down(&view.instances()[id])) => {
+                    Reply::Done
                 }
+                Some(Waiting::Restarted(..)) if view.is_shutting_down() => {
+                    Reply::Failed { what: "the bench is being stopped".to_owned(), fix: None }
+                }
+                Some(Waiting::Restarted(ids, since))
+                    if ids.iter().all(|&id| is_settled(id, *since, view)) =>
+                {
+                    failure_among(ids, view)
+                }
+                _ => continue,
             };
-            if done {
-                let reply = match client.waiting.take() {
-                    Some(Waiting::Restarted(ids, _)) => failure_among(&ids, view),
-                    _ => Reply::Done,
-                };
-                client.connection.send(&reply);
-            }
+            client.waiting = None;
+            client.connection.send(&reply);
         }
     }
 }
@@ -120,17 +147,17 @@ impl Client {
     /// The instances that these names mean; the client is told of a name that means none.
     fn find(&mut self, programs: &[String], view: &View<'_>) -> Option<Vec<Id>> {
         if programs.is_empty() {
-            return Some((0..view.instances.len()).collect());
+            return Some((0..view.instances().len()).collect());
         }
         let mut ids = Vec::new();
         for program in programs {
             let before = ids.len();
             let means =
                 |instance: &Instance| instance.spec.program == *program || instance.spec.name == *program;
-            ids.extend((0..view.instances.len()).filter(|&id| means(&view.instances[id])));
+            ids.extend((0..view.instances().len()).filter(|&id| means(&view.instances()[id])));
             if ids.len() == before {
                 let known: Vec<&str> =
-                    view.instances.iter().map(|instance| instance.spec.name.as_str()).collect();
+                    view.instances().iter().map(|instance| instance.spec.name.as_str()).collect();
                 let what = format!("no program `{program}` runs in this bench");
                 let fix = Some(format!("the programs are {}", known.join(", ")));
                 self.connection.send(&Reply::Failed { what, fix });
@@ -142,13 +169,19 @@ impl Client {
 }
 
 impl Remote for Server {
-    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, bool)> {
-        let clients = self
-            .clients
-            .iter()
-            .map(|client| (client.connection.descriptor(), client.connection.wants_to_write()));
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
+        let interest = |connection: &Connection| {
+            let mut flags = PollFlags::empty();
+            // One that hung up has nothing more to say, and would say so without end.
+            flags.set(PollFlags::POLLIN, !connection.closing);
+            flags.set(PollFlags::POLLOUT, connection.wants_to_write());
+            flags
+        };
+        let clients =
+            self.clients.iter().map(|client| (client.connection.descriptor(), interest(&client.connection)));
         // Clients first, so that their indices are those of the list.
-        let listener = (self.clients.len() < MOST_CLIENTS).then(|| (self.listener.as_fd(), false));
+        let listener =
+            (self.clients.len() < MOST_CLIENTS).then(|| (self.listener.as_fd(), PollFlags::POLLIN));
         clients.chain(listener).collect()
     }
 
@@ -161,6 +194,9 @@ impl Remote for Server {
                 continue;
             }
             self.clients[index].connection.flush();
+            if self.clients[index].connection.closing {
+                continue;
+            }
             for request in self.clients[index].connection.requests() {
                 wishes.extend(self.answer(index, request, view));
             }
@@ -180,7 +216,9 @@ impl Remote for Server {
     fn lines(&mut self, id: Id, lines: &mut dyn Iterator<Item = &[u8]>) {
         for line in lines {
             for client in &mut self.clients {
-                if client.follows.as_ref().is_some_and(|ids| ids.contains(&id)) {
+                let follows = client.follows.as_ref().is_some_and(|ids| ids.contains(&id));
+                // Who hung up gets what was on its way, and no more.
+                if follows && !client.connection.closing {
                     client.connection.send_log_line(&self.names[id], line);
                 }
             }
@@ -203,36 +241,49 @@ fn is_down(instance: &Instance) -> bool {
     matches!(instance.state_name(), "stopped" | "failed")
 }
 
-fn was_restarted(instance: &Instance, since: Instant, now: Instant) -> bool {
+/// Whether an instance that was to be started again was, or won't be.
+fn is_settled(id: Id, since: Instant, view: &View<'_>) -> bool {
+    let instance = &view.instances()[id];
     match instance.state_name() {
         "ready" => instance
-            .uptime(now)
-            .is_some_and(|uptime| now.checked_sub(uptime).is_some_and(|start| start >= since)),
-        "failed" => true,
-        _ => false,
+            .uptime(view.now)
+            .is_some_and(|uptime| view.now.checked_sub(uptime).is_some_and(|start| start >= since)),
+        // Somebody else may have stopped it meanwhile.
+        "failed" | "stopped" => true,
+        _ => view.waits_in_vain_for(id).is_some(),
     }
 }
 
 fn failure_among(ids: &[Id], view: &View<'_>) -> Reply {
-    let failed: Vec<&str> = ids
-        .iter()
-        .map(|&id| &view.instances[id])
-        .filter(|instance| instance.state_name() == "failed")
-        .map(|instance| instance.spec.name.as_str())
-        .collect();
-    if failed.is_empty() {
+    let why = |&id: &Id| {
+        let instance = &view.instances()[id];
+        let name = instance.spec.name.as_str();
+        let why = match (instance.state_name(), view.waits_in_vain_for(id)) {
+            ("failed", _) => "did not come up again".to_owned(),
+            // It ran, and its work is done.
+            ("stopped", _) if !instance.is_parked() => return None,
+            ("stopped", _) => "was stopped".to_owned(),
+            (_, Some(other)) => format!("waits for {}, which is {}", other.spec.name, other.state_name()),
+            _ => return None,
+        };
+        Some((name, format!("{name} {why}")))
+    };
+    let (names, whys): (Vec<&str>, Vec<String>) = ids.iter().filter_map(why).unzip();
+    if names.is_empty() {
         return Reply::Done;
     }
-    let what = format!("{} did not come up again", failed.join(", "));
-    Reply::Failed { what, fix: Some(format!("look at `bench logs {}`", failed.join(" "))) }
+    Reply::Failed {
+        what: whys.join(", "),
+        fix: Some(format!("look at `bench status` and `bench logs {}`", names.join(" "))),
+    }
 }
 
 fn report(bench: &Path, view: &View<'_>) -> StatusReport {
-    let leaders: Vec<Option<i32>> = view.instances.iter().map(Instance::pid).collect();
+    let leaders: Vec<Option<i32>> = view.instances().iter().map(Instance::pid).collect();
     let groups: Vec<Pid> = leaders.iter().map(|pid| Pid::from_raw(pid.unwrap_or(-1))).collect();
     let memory = group_memory(&groups);
     let programs =
-        view.instances.iter().zip(leaders).zip(memory).map(|((instance, pid), memory)| ProgramStatus {
+        view.instances().iter().zip(leaders).zip(memory).map(|((instance, pid), memory)| ProgramStatus {
             name: instance.spec.name.clone(),
             program: instance.spec.program.clone(),
             state: instance.state_name().to_owned(),

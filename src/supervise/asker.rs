@@ -1,7 +1,7 @@
 //! Asking readiness and health questions. Each is asked on a short-lived thread, because an answer
 //! may take its whole timeout, and the supervisor never waits.
 
-use std::io::{self, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,6 +10,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid};
@@ -21,8 +23,12 @@ use crate::error::plain_io;
 use crate::probe::{self, HttpUrl, RedisAnswer};
 use crate::settings::Probe;
 
-/// The most of an exec probe's output that is read for its complaint.
-const COMPLAINT: u64 = 4096;
+/// The most of an exec probe's output that is kept for its complaint.
+const COMPLAINT: usize = 4096;
+/// How many of these fill a pipe.
+const PIPE_BLOCKS: usize = 16;
+/// How often it is looked at whether an exec probe ended, in milliseconds.
+const LOOK_EVERY: u8 = 2;
 
 /// The questions that are being asked, and their answers.
 pub struct Asker {
@@ -171,6 +177,7 @@ fn exec(
 ) -> io::Result<Verdict> {
     let started = Instant::now();
     let (reader, writer) = io::pipe()?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut command = spawn::shell(line);
     command.current_dir(cwd).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
@@ -179,13 +186,14 @@ fn exec(
     // Its ends of the pipe.
     drop(command);
     let leader = Pid::from_raw(child.id().cast_signed());
+    let mut said = Complaint { reader, last: Vec::new() };
     while family::peek(leader).is_none() {
         if started.elapsed() >= timeout {
             family::signal_group(leader, Signal::SIGKILL);
             child.wait()?;
             return Ok(Verdict::not_well(format!("`{line}` did not end within {timeout:?}")));
         }
-        thread::sleep(Duration::from_millis(2));
+        said.wait();
     }
     // What it left behind is not part of the answer; the leader still holds the group's id.
     family::signal_group(leader, Signal::SIGKILL);
@@ -193,9 +201,45 @@ fn exec(
     if status.success() {
         return Ok(Verdict::Well);
     }
-    let mut said = String::new();
-    // Only a complaint: what can't be read of it is left out.
-    let _ = reader.take(COMPLAINT).read_to_string(&mut said);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
+    let last = said.last_line().map(|line| format!(": {line}"));
     Ok(Verdict::not_well(format!("`{line}` ended with {status}{}", last.unwrap_or_default())))
+}
+
+/// What an exec probe says. It may say more than a pipe holds, and leave somebody behind who never
+/// closes it: it is read as it comes, only its end is kept, and nobody waits for it to be closed.
+struct Complaint {
+    reader: PipeReader,
+    last: Vec<u8>,
+}
+
+impl Complaint {
+    /// Waits a moment, or until something is said, and takes it in.
+    fn wait(&mut self) {
+        let mut fds = [PollFd::new(self.reader.as_fd(), PollFlags::POLLIN)];
+        let ready = poll(&mut fds, PollTimeout::from(LOOK_EVERY));
+        let hung_up = fds[0].revents().is_some_and(|events| !events.contains(PollFlags::POLLIN));
+        if ready.is_ok_and(|count| count > 0) && hung_up {
+            // Closed already, and still running: only time can tell.
+            thread::sleep(Duration::from_millis(LOOK_EVERY.into()));
+        }
+        self.take_in();
+    }
+
+    /// Takes in what there is, at most a pipe full.
+    fn take_in(&mut self) {
+        let mut block = [0; COMPLAINT];
+        for _ in 0..PIPE_BLOCKS {
+            match self.reader.read(&mut block) {
+                Ok(length) if length > 0 => self.last.extend_from_slice(&block[..length]),
+                _ => return,
+            }
+            self.last.drain(..self.last.len().saturating_sub(COMPLAINT));
+        }
+    }
+
+    fn last_line(&mut self) -> Option<String> {
+        self.take_in();
+        let said = String::from_utf8_lossy(&self.last);
+        said.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+    }
 }

@@ -37,6 +37,8 @@ const LOSSES_EVERY: Duration = Duration::from_secs(10);
 const PIPE_SIZE: i32 = 256 * 1024;
 /// The most blocks that are read of a program that ended: what it left behind may go on writing.
 const LAST_BLOCKS: usize = 64;
+/// The most messages that are taken of a program before the others have their turn.
+const MESSAGES: usize = 64;
 /// The lines shown of a program that failed.
 const LAST_LINES: usize = 10;
 
@@ -60,6 +62,7 @@ pub fn supervise(
         output,
         asker,
         ended_by: None,
+        asked_to_end: [false; 2],
         guard_is_gone: false,
         memory_at: Instant::now() + MEMORY_EVERY,
         losses_at: Instant::now() + LOSSES_EVERY,
@@ -73,6 +76,8 @@ pub fn supervise(
     }
     this.output.finish();
     remote.end();
+    // One that was put aside with Ctrl-Z could not see our end.
+    guarded.wake_guard();
     outcome
 }
 
@@ -109,6 +114,8 @@ struct Loop<'a> {
     output: Output,
     asker: Asker,
     ended_by: Option<Signal>,
+    /// Whether a signal asked for the end: directly, and by the guard.
+    asked_to_end: [bool; 2],
     guard_is_gone: bool,
     memory_at: Instant,
     losses_at: Instant,
@@ -131,8 +138,7 @@ impl Loop<'_> {
     fn run(&mut self, remote: &mut dyn Remote, guarded: &Guarded) -> Result<ExitCode> {
         loop {
             self.take_steps();
-            let view =
-                View { instances: self.machine.instances(), output: &self.output, now: Instant::now() };
+            let view = View { machine: &self.machine, output: &self.output, now: Instant::now() };
             let wishes = remote.serve(&[], &view);
             self.grant(wishes);
             if !self.events.is_empty() {
@@ -181,8 +187,7 @@ impl Loop<'_> {
         add(self.asker.bell(), PollFlags::POLLIN, Source::Answers);
         let full = self.output.is_full();
         add(self.output.terminal().caught_up(), PollFlags::POLLIN, Source::Terminal);
-        for (index, (fd, writing)) in remote.descriptors().into_iter().enumerate() {
-            let flags = if writing { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        for (index, (fd, flags)) in remote.descriptors().into_iter().enumerate() {
             add(fd, flags, Source::Remote(index));
         }
         for (id, process) in self.processes.iter().enumerate() {
@@ -225,7 +230,7 @@ impl Loop<'_> {
         let mut remote_ready = Vec::new();
         for &source in ready {
             match source {
-                Source::Signals => self.signals(guarded, now),
+                Source::Signals => self.signals(guarded, remote, now),
                 Source::Guard => self.guard_is_lost(),
                 Source::Answers => self.answers(),
                 Source::Terminal => self.output.terminal().clear_caught_up(),
@@ -235,31 +240,36 @@ impl Loop<'_> {
             }
         }
         self.pipes.retain(|pipe| !pipe.at_end);
-        self.regular_work(now);
+        self.regular_work(remote, now);
         if !remote_ready.is_empty() {
-            let view = View { instances: self.machine.instances(), output: &self.output, now };
+            let view = View { machine: &self.machine, output: &self.output, now };
             let wishes = remote.serve(&remote_ready, &view);
             self.grant(wishes);
         }
     }
 
-    fn signals(&mut self, guarded: &Guarded, now: Instant) {
+    fn signals(&mut self, guarded: &Guarded, remote: &mut dyn Remote, now: Instant) {
         let Ok(Some(info)) = guarded.signals.read_signal() else { return };
         match Signal::try_from(info.ssi_signo.cast_signed()) {
-            Ok(Signal::SIGCHLD) => self.children_ended(now),
-            Ok(signal) if ENDING.contains(&signal) => self.asked_to_end(signal),
+            Ok(Signal::SIGCHLD) => self.children_ended(remote, now),
+            Ok(signal) if ENDING.contains(&signal) => {
+                let by_guard = info.ssi_pid == guarded.guard_pid.as_raw().cast_unsigned();
+                self.asked_to_end(signal, by_guard);
+            }
             _ => {}
         }
     }
 
-    fn asked_to_end(&mut self, signal: Signal) {
-        if self.ended_by.is_none() {
-            self.ended_by = Some(signal);
-        }
-        if self.machine.is_shutting_down() {
+    /// The first signal stops, the second kills. One wish may come as two signals: whoever signals
+    /// every `bench` there is reaches us by the guard and directly, and a terminal that closes is told
+    /// by the shell and by the kernel, with nobody there to be impatient.
+    fn asked_to_end(&mut self, signal: Signal, by_guard: bool) {
+        self.ended_by.get_or_insert(signal);
+        let asked_before = std::mem::replace(&mut self.asked_to_end[usize::from(by_guard)], true);
+        if asked_before && signal != Signal::SIGHUP {
             self.output.remark("killing everything");
             self.events.push_back(Event::Shutdown(Pace::Now));
-        } else {
+        } else if !asked_before {
             let how = if signal == Signal::SIGINT { "Ctrl-C" } else { signal.as_str() };
             self.output.remark(&format!("stopping ({how}); once more to kill"));
             self.events.push_back(Event::Shutdown(Pace::Orderly));
@@ -289,9 +299,11 @@ impl Loop<'_> {
     fn notified(&mut self, id: Id) {
         let Some(socket) = &self.processes[id].notify else { return };
         let mut message = [0; 4096];
-        while let Ok(length) = socket.recv(&mut message) {
+        // A program may say more than we can read: the rest has its turn after the others'.
+        for _ in 0..MESSAGES {
+            let Ok(length) = socket.recv(&mut message) else { return };
             if message[..length].split(|&byte| byte == b'\n').any(|line| line == b"READY=1") {
-                self.events.push_back(Event::Answered(id));
+                self.events.push_back(Event::SaidReady(id));
             }
         }
     }
@@ -302,15 +314,13 @@ impl Loop<'_> {
         match nix::unistd::read(&pipe.reader, &mut self.block) {
             Ok(0) => {
                 pipe.at_end = true;
-                self.output.flush_partial(id, now, true);
+                self.show_partial(id, remote, now, true);
             }
             Ok(length) => {
                 self.output.forward(id, &self.block[..length], now);
-                if remote.follows() {
-                    remote.lines(id, &mut self.output.forwarded(id));
-                }
+                self.hand_on(id, remote);
                 if self.output.has_appeared(id) {
-                    self.events.push_back(Event::Answered(id));
+                    self.events.push_back(Event::SaidReady(id));
                 }
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -318,11 +328,24 @@ impl Loop<'_> {
         }
     }
 
+    /// Shows those who follow what was shown just now.
+    fn hand_on(&self, id: Id, remote: &mut dyn Remote) {
+        if remote.follows() {
+            remote.lines(id, &mut self.output.forwarded(id));
+        }
+    }
+
+    fn show_partial(&mut self, id: Id, remote: &mut dyn Remote, now: Instant, at_end: bool) {
+        if self.output.flush_partial(id, now, at_end) {
+            self.hand_on(id, remote);
+        }
+    }
+
     /// What comes by the clock.
-    fn regular_work(&mut self, now: Instant) {
+    fn regular_work(&mut self, remote: &mut dyn Remote, now: Instant) {
         let waiting: Vec<Id> = self.pipes.iter().map(|pipe| pipe.id).collect();
         for id in waiting {
-            self.output.flush_partial(id, now, false);
+            self.show_partial(id, remote, now, false);
         }
         if now >= self.losses_at {
             self.losses_at = now + LOSSES_EVERY;
@@ -489,20 +512,20 @@ impl Loop<'_> {
     }
 
     /// Some child ended: a program, or what a program left behind.
-    fn children_ended(&mut self, now: Instant) {
+    fn children_ended(&mut self, remote: &mut dyn Remote, now: Instant) {
         self.reap_strays();
         for id in 0..self.processes.len() {
             let Some(leader) = self.processes[id].leader else { continue };
             if self.processes[id].ended {
                 self.sweep(id);
             } else if let Some(exit) = family::peek(leader) {
-                self.leader_ended(id, leader, exit, now);
+                self.leader_ended(id, leader, exit, remote, now);
             }
         }
     }
 
-    fn leader_ended(&mut self, id: Id, leader: Pid, exit: Exit, now: Instant) {
-        self.drain(id, now);
+    fn leader_ended(&mut self, id: Id, leader: Pid, exit: Exit, remote: &mut dyn Remote, now: Instant) {
+        self.drain(id, remote, now);
         let leftovers = !self.leftovers(id, leader).is_empty();
         if leftovers {
             self.processes[id].ended = true;
@@ -558,13 +581,16 @@ impl Loop<'_> {
     }
 
     /// The last words of a program, before it is said that it ended.
-    fn drain(&mut self, id: Id, now: Instant) {
+    fn drain(&mut self, id: Id, remote: &mut dyn Remote, now: Instant) {
         for pipe in self.pipes.iter_mut().filter(|pipe| pipe.id == id) {
             for _ in 0..LAST_BLOCKS {
                 match nix::unistd::read(&pipe.reader, &mut self.block) {
                     Ok(0) => pipe.at_end = true,
                     Ok(length) => {
                         self.output.forward(id, &self.block[..length], now);
+                        if remote.follows() {
+                            remote.lines(id, &mut self.output.forwarded(id));
+                        }
                         continue;
                     }
                     Err(_) => {}
@@ -572,7 +598,7 @@ impl Loop<'_> {
                 break;
             }
         }
-        self.output.flush_partial(id, now, true);
+        self.show_partial(id, remote, now, true);
     }
 }
 

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{Pid, setpgid};
+use nix::unistd::{Pid, getppid, setpgid};
 
 use super::exit::Exit;
 use super::family;
-use super::spawn::{self, Side};
+use super::spawn::{self, Inherited, Side};
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 
@@ -30,6 +30,8 @@ pub const ENDING: [Signal; 4] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP
 pub struct Guarded {
     /// At its end when the guard is gone.
     pub guard: PipeReader,
+    /// The guard's process id, for as long as it lives.
+    pub guard_pid: Pid,
     /// The signals, as they come.
     pub signals: SignalFd,
 }
@@ -40,8 +42,10 @@ pub fn divide() -> Result<Divided> {
     let problem = |doing: &str, errno: nix::errno::Errno| {
         Error::failed(Problem::new(format!("cannot {doing}: {}", errno.desc().to_lowercase())))
     };
-    let signals = catch_signals().map_err(|errno| problem("catch signals", errno))?;
+    let inherited = spawn::settle_in().map_err(|errno| problem("catch signals", errno))?;
+    let signals = catch_signals(inherited).map_err(|errno| problem("catch signals", errno))?;
     family::become_subreaper().map_err(|errno| problem("adopt processes", errno))?;
+    let guard_pid = Pid::this();
     let (reader, writer) = std::io::pipe()
         .map_err(|source| Error::failed(Problem::new(format!("cannot make a pipe: {source}"))))?;
     match spawn::split().map_err(|errno| problem("start the supervisor", errno))? {
@@ -57,8 +61,18 @@ pub fn divide() -> Result<Divided> {
                 .map_err(|errno| problem("make a process group", errno))?;
             family::become_subreaper().map_err(|errno| problem("adopt processes", errno))?;
             // The old descriptor reads this process's signals as well, but its queue is the guard's.
-            let signals = catch_signals().map_err(|errno| problem("catch signals", errno))?;
-            Ok(Divided::Supervisor(Guarded { guard: reader, signals }))
+            let signals = catch_signals(inherited).map_err(|errno| problem("catch signals", errno))?;
+            Ok(Divided::Supervisor(Guarded { guard: reader, guard_pid, signals }))
+        }
+    }
+}
+
+impl Guarded {
+    /// Wakes a guard that was stopped, if it still lives.
+    pub fn wake_guard(&self) {
+        // Its process id is its own for as long as it is our parent.
+        if getppid() == self.guard_pid {
+            family::signal(self.guard_pid, Signal::SIGCONT);
         }
     }
 }
@@ -72,8 +86,12 @@ pub enum Divided {
 }
 
 /// Signals are read, not handled: nothing happens between two lines of code.
-fn catch_signals() -> nix::Result<SignalFd> {
+fn catch_signals(inherited: Inherited) -> nix::Result<SignalFd> {
     let mut set: SigSet = ENDING.into_iter().collect();
+    if inherited.ignores_hangup {
+        // `nohup bench start`: blocked it would be read, and not ignored any more.
+        set.remove(Signal::SIGHUP);
+    }
     set.add(Signal::SIGCHLD);
     // A background process may write to its terminal: that is what `bench start` is for.
     let mut blocked = set;

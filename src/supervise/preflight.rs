@@ -27,12 +27,14 @@ pub struct Findings {
 /// Looks at everything. The caller holds the bench's lock.
 pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
     let mut findings = Findings::default();
-    if let Err(source) = std::fs::create_dir_all(bench.logs()) {
-        // The framework's loggers fail without it.
-        findings.problems.push(
-            Problem::new(format!("cannot make `{}`: {}", bench.logs().display(), plain_io(&source)))
-                .fix("let this user write in the bench's directory"),
-        );
+    // The framework's loggers fail without the first, redis-server and `notify` without the second.
+    for folder in [bench.logs(), bench.config().join("pids")] {
+        if let Err(source) = std::fs::create_dir_all(&folder) {
+            findings.problems.push(
+                Problem::new(format!("cannot make `{}`: {}", folder.display(), plain_io(&source)))
+                    .fix("let this user write in the bench's directory"),
+            );
+        }
     }
     let mut ports = BTreeSet::new();
     for spec in &plan.instances {
@@ -44,6 +46,9 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
                 want_port(IpAddr::V4(Ipv4Addr::LOCALHOST), *port, &spec.program, &mut ports, &mut findings);
             }
             _ => {}
+        }
+        if let Some(socket) = &spec.notify_socket {
+            look_at_length(&spec.name, socket, &mut findings);
         }
         if runs_redis(&spec.command)
             && let Err(problem) =
@@ -59,6 +64,23 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
         findings.remarks.push(format!("a process of an earlier run is still alive: pid {pid} ({program})"));
     }
     findings
+}
+
+/// The address of a unix socket holds so much of a path.
+const LONGEST_SOCKET: usize = 107;
+
+fn look_at_length(name: &str, socket: &Path, findings: &mut Findings) {
+    let length = socket.as_os_str().len();
+    if length > LONGEST_SOCKET {
+        findings.problems.push(
+            Problem::new(format!(
+                "`{}` has {length} bytes, the path of a socket at most {LONGEST_SOCKET}",
+                socket.display()
+            ))
+            .at(format!("{name}, ready = \"notify\""))
+            .fix("move the bench to a shorter path, or choose another `ready`"),
+        );
+    }
 }
 
 fn runs_redis(command: &CommandLine) -> bool {

@@ -4,13 +4,15 @@
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-use super::machine::{Id, Instance};
+use nix::poll::PollFlags;
+
+use super::machine::{Id, Instance, Machine};
 use super::output::Output;
 
 /// Somebody who may look and steer.
 pub trait Remote {
-    /// The descriptors to wait for, and whether for writing too.
-    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, bool)>;
+    /// The descriptors to wait for, and for what.
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)>;
 
     /// Some of them are ready (by index), or a step was taken. Says what is wanted.
     fn serve(&mut self, ready: &[usize], view: &View<'_>) -> Vec<Wish>;
@@ -28,11 +30,28 @@ pub trait Remote {
 /// What can be seen.
 pub struct View<'a> {
     /// The instances and their states.
-    pub instances: &'a [Instance],
+    pub(super) machine: &'a Machine,
     /// What they said last.
     pub output: &'a Output,
     /// Now.
     pub now: Instant,
+}
+
+impl<'a> View<'a> {
+    /// The instances, in the plan's order.
+    pub fn instances(&self) -> &'a [Instance] {
+        self.machine.instances()
+    }
+
+    /// Whether everything is being stopped.
+    pub const fn is_shutting_down(&self) -> bool {
+        self.machine.is_shutting_down()
+    }
+
+    /// The program that an instance waits for in vain, because it is down and stays so.
+    pub fn waits_in_vain_for(&self, id: Id) -> Option<&'a Instance> {
+        self.machine.waits_in_vain_for(id)
+    }
 }
 
 /// What can be wished for.
@@ -51,7 +70,7 @@ pub enum Wish {
 pub struct Nobody;
 
 impl Remote for Nobody {
-    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, bool)> {
+    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
         Vec::new()
     }
 

@@ -5,15 +5,81 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{ForkResult, Pid, fork, getppid, setsid};
 
 use super::plan::{CommandLine, InstanceSpec};
+
+/// The most open files that we ask for: two for each process, and what else there is.
+const FILES: rlim_t = 65536;
+
+/// The limits of open files that we were started with, which are the programs' too.
+static FILE_LIMITS: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
+
+/// The signals whose ignoring a shell may hand down, and that a program has to start without. A
+/// hang-up is left out: `nohup` means the programs too.
+const HANDED_DOWN: [Signal; 9] = [
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGCHLD,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
+
+/// What whoever started us left to us.
+#[derive(Clone, Copy, Debug)]
+pub struct Inherited {
+    /// `nohup`: the end of the terminal is not ours.
+    pub ignores_hangup: bool,
+}
+
+/// Makes what we were started with our own: the ends of children are told (a caller may ignore them,
+/// and then nobody would learn of them), the caller's open files go no further than us, and there are
+/// files enough for many programs.
+pub fn settle_in() -> nix::Result<Inherited> {
+    // SAFETY: the default and ignoring are no handlers; nothing is run at a signal.
+    let hangup = unsafe {
+        signal(Signal::SIGCHLD, SigHandler::SigDfl)?;
+        signal(Signal::SIGHUP, SigHandler::SigDfl)?
+    };
+    let ignores_hangup = matches!(hangup, SigHandler::SigIgn);
+    if ignores_hangup {
+        // SAFETY: as above.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn)? };
+    }
+    keep_files();
+    let limits = *FILE_LIMITS.get_or_init(|| getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((0, 0)));
+    let (soft, hard) = limits;
+    if soft < hard.min(FILES) {
+        // Where it is refused, the usual limit has to do.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(FILES), hard);
+    }
+    Ok(Inherited { ignores_hangup })
+}
+
+/// Hands no open file down but the three that each program has.
+fn keep_files() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|&number| number > 2) {
+        // SAFETY: the descriptor is only given a flag, which the kernel refuses if it is closed by now.
+        let file = unsafe { BorrowedFd::borrow_raw(number) };
+        let _ = fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
+}
 
 /// Which side of a fork this is.
 pub enum Side {
@@ -66,23 +132,32 @@ pub fn shell(line: &str) -> Command {
 
 /// Puts a command into a process group of its own and ends it, with this signal, when the thread
 /// that starts it is gone.
-pub fn end_with_parent(command: &mut Command, signal: Signal) {
+pub fn end_with_parent(command: &mut Command, at_end: Signal) {
     let parent = Pid::this();
+    let limits = FILE_LIMITS.get().copied();
     command.process_group(0);
     let prepare = move || {
+        if let Some((soft, hard)) = limits {
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+        }
+        for handed_down in HANDED_DOWN {
+            // SAFETY: the default is no handler.
+            unsafe { signal(handed_down, SigHandler::SigDfl)? };
+        }
         // The supervisor reads its signals instead of being interrupted; a program must be.
         SigSet::empty().thread_set_mask()?;
-        prctl::set_pdeathsig(signal)?;
+        prctl::set_pdeathsig(at_end)?;
         // The parent may have died before the kernel was asked: then nobody would tell us.
         if getppid() == parent { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotConnected)) }
     };
-    // SAFETY: the closure makes three system calls and allocates nothing, which is all that may
+    // SAFETY: the closure makes a few system calls and allocates nothing, which is all that may
     // happen between fork and exec.
     unsafe { command.pre_exec(prepare) };
 }
 
 /// Starts a command as the leader of a session of its own, so that no terminal's end reaches it.
 pub fn detached(command: &mut Command, log: File) -> io::Result<Pid> {
+    keep_files();
     let errors = log.try_clone()?;
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     // SAFETY: one system call, no allocation.

@@ -18,7 +18,7 @@ pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
 pub use running::{Running, send};
 pub use terminal::on_terminal;
-pub use wait::{DEADLINE, until};
+pub use wait::{DEADLINE, pass, until};
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

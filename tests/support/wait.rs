@@ -20,3 +20,8 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(STEP);
     }
 }
+
+/// Lets time pass, where a test is about what happens, or does not, in that time.
+pub fn pass(time: Duration) {
+    std::thread::sleep(time);
+}

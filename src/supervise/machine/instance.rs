@@ -27,6 +27,8 @@ pub struct Instance {
     pub(super) health_failures: u32,
     /// Why it is not ready yet.
     pub(super) last_complaint: Option<String>,
+    /// The user stopped it by name, and may start it again.
+    pub(super) parked: bool,
 }
 
 /// Each state carries exactly what is true in it.
@@ -142,6 +144,7 @@ impl Instance {
             question_open: false,
             health_failures: 0,
             last_complaint: None,
+            parked: false,
         }
     }
 
@@ -151,6 +154,11 @@ impl Instance {
             State::Starting { pid, .. } | State::Ready { pid, .. } | State::Stopping { pid, .. } => Some(pid),
             _ => None,
         }
+    }
+
+    /// Whether the user stopped it by name.
+    pub const fn is_parked(&self) -> bool {
+        self.parked
     }
 
     /// `ready`, or `unhealthy` while its health is in doubt, or another state.

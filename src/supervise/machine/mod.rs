@@ -51,6 +51,8 @@ pub enum Event {
     Swept(Id),
     /// A probe was answered well.
     Answered(Id),
+    /// The program itself said that it is ready, asked by nobody.
+    SaidReady(Id),
     /// A probe was not answered well: why, and whether the program is alive and at work (loading, busy).
     Unanswered(Id, String, bool),
     /// It holds more memory than it may.
@@ -116,11 +118,21 @@ impl Machine {
         &self.instances
     }
 
-    /// Whether nothing runs and nothing will.
+    /// Whether nothing runs and nothing will. What the user stopped by name may be started again.
     pub fn is_done(&self) -> bool {
-        let idle = |i: &Instance| matches!(i.state, State::Stopped | State::Failed);
-        // What waits for a failed program waits in vain.
-        self.instances.iter().all(|i| idle(i) || (matches!(i.state, State::Waiting) && self.waits_in_vain(i)))
+        let may_return = |i: &Instance| i.parked && self.pace.is_none();
+        let idle = |i: &Instance| match i.state {
+            State::Stopped | State::Failed => !may_return(i),
+            State::Waiting => self.waits_for(i).is_some_and(|other| !may_return(other)),
+            _ => false,
+        };
+        self.instances.iter().all(idle)
+    }
+
+    /// The program that an instance waits for in vain, because it is down and stays so.
+    pub fn waits_in_vain_for(&self, id: Id) -> Option<&Instance> {
+        let instance = &self.instances[id];
+        matches!(instance.state, State::Waiting).then(|| self.waits_for(instance)).flatten()
     }
 
     /// Whether everything is being stopped.
@@ -148,9 +160,18 @@ impl Machine {
             Event::Ended(id, exit, leftovers) => self.ended(id, exit, leftovers, now, &mut actions),
             Event::Swept(id) => self.swept(id, now, &mut actions),
             Event::Answered(id) => self.answered(id, now, &mut actions),
+            Event::SaidReady(id) => {
+                // Of its health it says nothing: that is asked.
+                if matches!(self.instances[id].state, State::Starting { .. }) {
+                    self.answered(id, now, &mut actions);
+                }
+            }
             Event::Unanswered(id, why, at_work) => self.unanswered(id, why, at_work, now, &mut actions),
             Event::OverMemory(id, how_much) => self.over_memory(id, how_much, now, &mut actions),
-            Event::Stop(ids) => ids.into_iter().for_each(|id| self.stop(id, Next::Stop, now, &mut actions)),
+            Event::Stop(ids) => ids.into_iter().for_each(|id| {
+                self.instances[id].parked = true;
+                self.stop(id, Next::Stop, now, &mut actions);
+            }),
             Event::Restart(ids) => ids.into_iter().for_each(|id| self.restart(id, now, &mut actions)),
             Event::Shutdown(pace) => self.pace = self.pace.max(Some(pace)),
             Event::Gap(gap) => self.instances.iter_mut().for_each(|instance| instance.excuse(gap)),
@@ -356,6 +377,7 @@ impl Machine {
         if self.pace.is_none() {
             let instance = &mut self.instances[id];
             instance.attempts = 0;
+            instance.parked = false;
             if instance.pid().is_some() {
                 instance.restarts += 1;
             }
@@ -433,8 +455,20 @@ impl Machine {
         }
     }
 
-    /// In reverse order: a program is stopped when nothing that depends on it is left.
+    /// In reverse order: a program is stopped when nothing that depends on it is left. What has no
+    /// process is gone at once, which may be what others waited for.
     fn shut_down(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let gone = |this: &Self| this.instances.iter().filter(|instance| instance.is_gone()).count();
+        loop {
+            let before = gone(self);
+            self.stop_what_can_stop(now, actions);
+            if gone(self) == before {
+                return;
+            }
+        }
+    }
+
+    fn stop_what_can_stop(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let in_order = self.pace < Some(Pace::Now);
         for id in 0..self.instances.len() {
             if in_order && self.dependents(id).any(|other| !other.is_gone()) {
@@ -482,12 +516,15 @@ impl Machine {
         })
     }
 
-    fn waits_in_vain(&self, instance: &Instance) -> bool {
-        instance.spec.depends_on.iter().any(|program| {
-            self.instances
-                .iter()
-                .filter(|other| other.spec.program == *program)
-                .any(|other| matches!(other.state, State::Failed | State::Stopped))
+    /// What keeps an instance, directly or through others, from ever being started. (No program depends
+    /// on itself: the plan was checked.)
+    fn waits_for(&self, instance: &Instance) -> Option<&Instance> {
+        let needed =
+            self.instances.iter().filter(|other| instance.spec.depends_on.contains(&other.spec.program));
+        needed.into_iter().find_map(|other| match other.state {
+            State::Failed | State::Stopped => Some(other),
+            State::Waiting => self.waits_for(other),
+            _ => None,
         })
     }
 

@@ -123,7 +123,8 @@ impl Output {
     }
 
     /// Shows the beginnings of lines that have waited long enough, or, at an instance's end, all of it.
-    pub fn flush_partial(&mut self, id: Id, now: Instant, at_end: bool) {
+    /// Says whether there was anything to show.
+    pub fn flush_partial(&mut self, id: Id, now: Instant, at_end: bool) -> bool {
         let channel = &mut self.channels[id];
         let due = channel.lines.waiting_since().is_some_and(|since| at_end || now >= since + PARTIAL_LINE);
         if due {
@@ -133,6 +134,7 @@ impl Output {
             show(&mut self.batch, &channel.prefix, &line, self.escape);
             self.terminal.write(&self.batch);
         }
+        due
     }
 
     /// When the next beginning of a line has waited long enough.

@@ -1,0 +1,158 @@
+//! Ends that used to take longer, or less long, than they may.
+
+use nix::fcntl::OFlag;
+use rustix::process::Signal;
+
+use crate::support::{TestBench, alive, send, started_below, until};
+
+#[test]
+fn a_program_in_backoff_does_not_hold_up_the_end_of_what_it_depends_on() {
+    let bench = TestBench::with_programs("first: sleep 1000\nsecond: exit 1\nthird: sleep 1000\n");
+    bench.write(
+        "bench.toml",
+        "[programs.second]\ndepends_on = [\"first\"]\nready = { exec = \"test -e go\" }\n\
+         [programs.third]\ndepends_on = [\"second\"]\n",
+    );
+    let mut running = bench.start(&[]);
+    // Late enough that the next start is seconds away.
+    running.says("second starting again in");
+    running.says("(restart 6 of 10)");
+    let began = std::time::Instant::now();
+    running.interrupt();
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{}", running.stdout());
+}
+
+#[test]
+fn one_signal_that_reaches_guard_and_supervisor_is_one_wish() {
+    let bench = TestBench::with_programs(
+        "web: trap 'sleep 0.5; echo done; exit 0' TERM; echo set; while :; do sleep 0.05; done\n",
+    );
+    let mut running = bench.start(&[]);
+    running.says("| set");
+    let supervisor = running.supervisor();
+    // As `killall bench` and systemd do.
+    running.signal(Signal::TERM);
+    send(supervisor, Signal::TERM);
+    assert_eq!(running.end().code(), Some(143));
+    assert!(running.stdout().contains("web   | done"), "{}", running.stdout());
+}
+
+#[test]
+fn a_terminal_that_hangs_up_twice_is_one_hang_up() {
+    let bench = TestBench::with_programs(
+        "web: trap 'sleep 0.5; echo done; exit 0' TERM; echo set; while :; do sleep 0.05; done\n",
+    );
+    let mut running = bench.start(&[]);
+    running.says("| set");
+    running.signal(Signal::HUP);
+    running.says("stopping (");
+    // The shell and the kernel both say it.
+    running.signal(Signal::HUP);
+    assert_eq!(running.end().code(), Some(129));
+    assert!(running.stdout().contains("web   | done"), "{}", running.stdout());
+}
+
+#[test]
+fn a_bench_put_aside_with_ctrl_z_can_be_stopped() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    let mut running = bench.start(&[]);
+    running.is("web", "ready");
+    running.signal(Signal::TSTP);
+    bench.run(&["stop"]).success();
+    assert_eq!(running.end().code(), Some(0));
+}
+
+#[test]
+fn a_supervisor_that_hangs_is_named_with_what_to_do() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    let mut running = bench.start(&[]);
+    running.is("web", "ready");
+    let supervisor = running.supervisor();
+    send(supervisor, Signal::STOP);
+    bench
+        .run(&["stop"])
+        .code(1)
+        .says(&format!("the supervisor, pid {supervisor}, does not answer"))
+        .says("SIGKILL");
+    send(supervisor, Signal::KILL);
+    running.end();
+    assert_eq!(started_below(bench.root()), [0; 0]);
+}
+
+#[test]
+fn programs_stopped_by_name_leave_the_bench_up() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    let mut running = bench.start(&[]);
+    running.is("web", "ready");
+    bench.run(&["stop", "web"]).success();
+    assert!(alive(running.pid()));
+    bench.run(&["restart", "web"]).success();
+    running.is("web", "ready");
+    running.interrupt();
+}
+
+#[test]
+fn a_client_that_waits_for_a_restart_learns_that_the_bench_is_stopped() {
+    let bench = TestBench::with_programs("web: sleep 1000\nnever: sleep 1000\n");
+    bench.write("bench.toml", "[programs.never]\nready = { exec = \"false\" }\n");
+    let mut running = bench.start(&[]);
+    running.is("web", "ready");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| bench.run(&["restart", "never"]));
+        until("the restart is under way", || (running.instance("never")["restarts"] == 1).then_some(()));
+        bench.run(&["stop"]).success();
+        waiting.join().expect("a client").code(1).says("the bench is being stopped");
+    });
+    running.end();
+}
+
+#[test]
+fn a_client_that_waits_for_a_restart_learns_that_it_was_stopped_or_waits_in_vain() {
+    let bench = TestBench::with_programs("web: sleep 1000\nneeds: sleep 1000\nnever: sleep 1000\n");
+    bench.write(
+        "bench.toml",
+        "[programs.never]\nready = { exec = \"false\" }\n[programs.needs]\ndepends_on = [\"web\"]\n",
+    );
+    let mut running = bench.start(&[]);
+    running.is("needs", "ready");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| bench.run(&["restart", "never"]));
+        until("the restart is under way", || (running.instance("never")["restarts"] == 1).then_some(()));
+        bench.run(&["stop", "never"]).success();
+        waiting.join().expect("a client").code(1).says("never was stopped");
+    });
+    bench.run(&["stop", "web"]).success();
+    bench.run(&["restart", "needs"]).code(1).says("needs waits for web, which is stopped");
+    running.interrupt();
+}
+
+#[test]
+fn a_closed_terminal_ends_the_bench_in_order() {
+    let bench = TestBench::with_programs(
+        "web: trap 'sleep 0.5; echo done; exit 0' TERM; echo set; while :; do sleep 0.05; done\n",
+    );
+    // Not inherited by what other tests start: then it would never close.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = nix::pty::posix_openpt(flags).expect("a terminal");
+    nix::pty::grantpt(&master).expect("a terminal");
+    nix::pty::unlockpt(&master).expect("a terminal");
+    let name = nix::pty::ptsname_r(&master).expect("its name");
+    let slave = std::fs::File::options().read(true).write(true).open(name).expect("its side");
+    let side = || std::process::Stdio::from(slave.try_clone().expect("its side"));
+    let mut command = std::process::Command::new("setsid");
+    let start = bench.command(&["start"]);
+    command
+        .args(["--ctty", "--wait"])
+        .arg(start.get_program())
+        .args(start.get_args())
+        .current_dir(bench.root());
+    let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().expect("a started bench");
+    drop(command);
+    drop(slave);
+    let log = || std::fs::read_to_string(bench.path("logs/web.log")).unwrap_or_default();
+    until("the program runs", || log().contains("set").then_some(()));
+    drop(master);
+    until("the bench ends", || child.try_wait().expect("a child"));
+    until("nothing is left", || started_below(bench.root()).is_empty().then_some(()));
+    assert!(log().contains("done"), "{}", log());
+}

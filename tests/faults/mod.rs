@@ -1,0 +1,6 @@
+//! Faults that a bench must survive: each test makes one happen to the real binary.
+
+mod ends;
+mod followers;
+mod inherited;
+mod probes;
