@@ -27,6 +27,10 @@ pub enum CacheError {
     /// What is stored is no plain data.
     #[error("the stored value can't be read here: {0}")]
     Unreadable(#[from] PickleError),
+    /// What is stored is not of the shape that was asked for.
+    #[cfg(feature = "serde")]
+    #[error("the stored value has another shape: {0}")]
+    Shape(#[from] crate::serde::ShapeError),
     /// The value can't be stored.
     #[error("the value can't be stored: {0}")]
     Unpicklable(#[from] UnpicklableError),

@@ -59,13 +59,19 @@ pub mod pickle;
 mod pool;
 mod resp;
 mod scan;
+#[cfg(feature = "serde")]
+pub mod serde;
 mod server_error;
 mod signing_key;
 mod stats;
 mod strict;
+#[cfg(feature = "serde")]
+mod typed;
 mod url;
 mod value;
 
+#[cfg(feature = "serde")]
+pub use crate::serde::{ShapeError, from_value, to_value};
 pub use breaker::Backoff;
 pub use cache::{Cache, CacheError};
 pub use client::{Call, Client, ClientOptions};
@@ -82,5 +88,7 @@ pub use server_error::{ServerError, ServerErrorKind};
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use stats::Stats;
 pub use strict::Strict;
+#[cfg(feature = "serde")]
+pub use typed::StoreError;
 pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
 pub use value::{BigInt, BigIntError, Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};

@@ -29,6 +29,11 @@ impl<'c> Strict<'c> {
         Self { cache }
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn cache(self) -> &'c Cache {
+        self.cache
+    }
+
     /// A value, or none if there is none.
     pub fn get_value<'a>(self, key: impl Into<Key<'a>>) -> Result<Option<Value>, CacheError> {
         self.get_pickle(key, |bytes| self.unpickled(bytes))?.transpose()

@@ -169,6 +169,13 @@ impl Canonical {
         canonical
     }
 
+    /// What has been encoded elsewhere.
+    #[cfg(feature = "serde")]
+    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+        self.bytes.extend_from_slice(&other.bytes);
+        self
+    }
+
     /// The hash of a call with these arguments.
     pub(super) fn hash(&self) -> blake3::Hash {
         blake3::Hasher::new().update(DOMAIN).update(&self.bytes).finalize()

@@ -52,6 +52,8 @@
 //! waiting as its language waits ([`Call::look`] itself never sleeps, so that signals and event loops get
 //! their turn between looks).
 
+#[cfg(feature = "serde")]
+mod argument;
 mod call;
 mod canonical;
 mod clear;

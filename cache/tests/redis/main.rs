@@ -7,3 +7,5 @@ mod flush;
 mod memo;
 mod proxy;
 mod server;
+#[cfg(feature = "serde")]
+mod typed;
