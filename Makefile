@@ -7,12 +7,19 @@ CARGO ?= cargo
 export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help test check build clean
+.PHONY: help demo test check build clean
 # Half-made files are worse than none.
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: ## build, make a bench with two sites, and run it in the foreground
+	@scripts/need cc gcc libc6-dev
+	@scripts/need redis-server redis-server
+	@scripts/need python3 python3
+	$(CARGO) build --locked --workspace --bins --examples
+	@scripts/demo target/debug/bench demo-bench
 
 test: check .venv/tests/installed ## check formatting and lints, then run every test
 	@scripts/need redis-server redis-server
