@@ -104,13 +104,6 @@ impl Error {
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
-
-    /// The same problems under another exit status.
-    #[must_use]
-    pub fn ending_with(mut self, exit_code: ExitCode) -> Self {
-        self.exit_code = exit_code;
-        self
-    }
 }
 
 impl fmt::Display for Error {

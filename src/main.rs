@@ -1,12 +1,6 @@
 //! `bench`: runs a DontManage bench. Parses the command line, runs the command, prints the error,
 //! ends with its exit status.
 
-#![expect(
-    dead_code,
-    unused_imports,
-    reason = "the commands that use the foundation land one after the other"
-)]
-
 mod cli;
 mod control;
 mod error;

@@ -1,12 +1,5 @@
 //! End-to-end tests: the real binary against real servers. One file per command.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::manual_assert,
-    reason = "the builder serves the tests of commands that land one after the other"
-)]
-
 mod support;
 
 mod architecture;

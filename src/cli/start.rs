@@ -17,7 +17,7 @@ use crate::names::ProgramName;
 use crate::procfile::{self, Entry};
 use crate::settings::{BenchDir, Settings};
 use crate::supervise::{
-    self, Choice, Divided, Guarded, LOCK_FILE, Lock, Output, Plan, Style, Terminal, divide, preflight,
+    self, Choice, Divided, Guarded, Lock, Output, Plan, Style, Terminal, divide, preflight,
 };
 
 /// Start redis, wait until it answers, then start the programs, and keep them running

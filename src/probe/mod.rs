@@ -13,8 +13,8 @@ mod redis_answer;
 mod server;
 
 pub use connect::{ConnectAnswer, tcp, unix};
-pub use http::{HttpAnswer, HttpUrl, HttpUrlError, get as http_get};
-pub use port::{Listener, PortOwner, PortProblem, check_free, listener};
+pub use http::{HttpUrl, get as http_get};
+pub use port::{Listener, check_free, listener};
 pub use redis::ask as ask_redis;
-pub use redis_answer::{RedisAnswer, RedisFacts};
+pub use redis_answer::RedisAnswer;
 pub use server::{ServerProblem, find_server, server_version};

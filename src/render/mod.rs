@@ -15,12 +15,14 @@ mod tests;
 
 use std::path::PathBuf;
 
-pub use compare::{HasNoUsers, Standing, diff, directive_words, standing};
+pub use compare::{Standing, diff, directive_words, standing};
 pub use maxmemory_edit::{MaxmemoryEdit, maxmemory_edit, read_maxmemory};
 pub use procfile::render as procfile;
-pub use redis::{maxmemory, policy, render as redis};
-pub use scene::{FRAMEWORK, KnownServer, Pool, Scene, Server, Tools};
-pub use seal::{Comment, Seal, examine, fact, seal};
+pub use redis::{maxmemory, render as redis};
+pub use scene::{KnownServer, Scene, Server, Tools};
+#[cfg(test)]
+pub use seal::{Comment, seal};
+pub use seal::{Seal, examine, fact};
 pub use supervisor::render as supervisor;
 pub use systemd::{FOLDER as SYSTEMD_FOLDER, render as systemd, takes_name as systemd_takes_name};
 

@@ -128,8 +128,6 @@ pub struct OwnProgram<'a> {
     pub name: &'a ProgramName,
     /// A line for `sh`.
     pub command: &'a str,
-    /// How it is run.
-    pub policy: &'a Program,
 }
 
 /// Jobs of the short queue end within 5 minutes, of the others within 25; one minute more to tidy up.
@@ -218,9 +216,7 @@ impl<'a> Scene<'a> {
     pub fn own_programs(&self) -> Vec<OwnProgram<'a>> {
         let programs = self.settings.programs.iter();
         programs
-            .filter_map(|(name, policy)| {
-                Some(OwnProgram { name, command: policy.command.as_deref()?, policy })
-            })
+            .filter_map(|(name, policy)| Some(OwnProgram { name, command: policy.command.as_deref()? }))
             .filter(|own| !self.is_known(own.name.as_str()))
             .collect()
     }

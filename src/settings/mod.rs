@@ -35,21 +35,24 @@ mod value;
 
 pub use change::{Change, edit_common, known_key, overruled, said_by, set, unset, write_back};
 pub use generation::Layout;
-pub use layout::{BenchDir, Framework, FrameworkVersion};
+pub use layout::BenchDir;
+#[cfg(test)]
+pub use layout::{Framework, FrameworkVersion};
 pub use load::{Flags, load, load_with};
 #[cfg(test)]
 pub use load::{Machine, Texts, from_texts};
+#[cfg(test)]
 pub use memory::Memory;
 pub use model::{
-    Bench, EvictionPolicy, Health, MaxMemory, Probe, Program, Queue, RedisCache, RedisServer, RestartPolicy,
-    Settings, SocketioRedis, StopSignal, Web, Workers,
+    EvictionPolicy, Health, MaxMemory, Probe, Program, RedisServer, RestartPolicy, Settings, SocketioRedis,
+    StopSignal,
 };
-pub use origin::{Origin, Origins};
+#[cfg(test)]
+pub use origin::Origin;
 pub use python_literal::parse as parse_python_literal;
 pub use schema::{KEYS, Key, key_of_legacy, nearest};
 pub use server_version::{ServerKind, ServerVersion};
-pub use setup_config::{SetupConfig, Surroundings, setup_config};
+pub use setup_config::{Surroundings, setup_config};
 pub use show::{Shown, all as show_all};
 pub use site::Site;
-pub use units::{Bytes, UnitError, parse_duration, show_duration};
-pub use url_text::UrlText;
+pub use units::{Bytes, parse_duration, show_duration};

@@ -22,12 +22,12 @@ pub use event_loop::supervise;
 pub use exit::Exit;
 pub use family::{group_memory, has_ended};
 pub use guard::{Divided, Guarded, divide};
-pub use lock::{Holder, LOCK_FILE, Lock};
+pub use lock::Lock;
 pub use machine::{Id, Instance};
 pub use output::{Output, Style, Terminal};
-pub use plan::{CommandLine, HealthCheck, InstanceSpec, Plan, Question, Readiness, RestartLimit};
-pub use planning::{Choice, Surroundings, cache_url, environment, plan};
-pub use remote::{Nobody, Remote, View, Wish};
+pub use plan::Plan;
+pub use planning::{Choice, Surroundings, environment, plan};
+pub use remote::{Remote, View, Wish};
 pub use spawn::detached;
 
 /// Marks every process of a run, in its environment: the run.

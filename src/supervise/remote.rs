@@ -64,25 +64,3 @@ pub enum Wish {
     /// Everything is to stop, and the supervisor to end.
     Shutdown,
 }
-
-/// Nobody.
-#[derive(Debug)]
-pub struct Nobody;
-
-impl Remote for Nobody {
-    fn descriptors(&self) -> Vec<(BorrowedFd<'_>, PollFlags)> {
-        Vec::new()
-    }
-
-    fn serve(&mut self, _ready: &[usize], _view: &View<'_>) -> Vec<Wish> {
-        Vec::new()
-    }
-
-    fn follows(&self) -> bool {
-        false
-    }
-
-    fn lines(&mut self, _id: Id, _lines: &mut dyn Iterator<Item = &[u8]>) {}
-
-    fn end(&mut self) {}
-}

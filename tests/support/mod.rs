@@ -5,6 +5,7 @@ mod command;
 mod framework;
 mod processes;
 mod program;
+#[allow(dead_code, reason = "unit tests of `src/` share this file and use the rest")]
 mod redis;
 mod rendered_redis;
 mod running;
@@ -16,9 +17,9 @@ pub use processes::{alive, started_below};
 pub use program::write_program;
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
-pub use running::{Running, send};
+pub use running::send;
 pub use terminal::on_terminal;
-pub use wait::{DEADLINE, pass, until};
+pub use wait::{pass, until};
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -114,9 +115,10 @@ impl TestBench {
 impl Drop for TestBench {
     fn drop(&mut self) {
         let leaked = processes::kill_below(self.folder.path());
-        if !leaked.is_empty() && !std::thread::panicking() {
-            panic!("these processes outlived the test: {leaked:#?}");
-        }
+        assert!(
+            leaked.is_empty() || std::thread::panicking(),
+            "these processes outlived the test: {leaked:#?}"
+        );
     }
 }
 

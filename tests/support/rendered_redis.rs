@@ -66,11 +66,6 @@ impl RenderedRedis {
         let answer = self.cli(&["CONFIG", "GET", directive]);
         answer.lines().nth(1).unwrap_or_default().to_owned()
     }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 fn log_of(directory: &Path) -> PathBuf {

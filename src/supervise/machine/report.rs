@@ -57,16 +57,6 @@ pub enum Note {
     OverMemory(String),
 }
 
-impl Note {
-    /// Whether it tells of something wrong.
-    pub const fn is_trouble(&self) -> bool {
-        !matches!(
-            self,
-            Self::Ready(_) | Self::Swept | Self::HealthyAgain | Self::Ended { expected: true, .. }
-        )
-    }
-}
-
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
