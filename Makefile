@@ -5,6 +5,8 @@ CARGO ?= cargo
 
 # The environments that `.venv/%/installed` makes. Exported, because recipes and tests look commands up.
 export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
+# Where the demo and the benches look for what was built.
+export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check build clean
