@@ -76,7 +76,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     match divide()? {
         Divided::Guard(code) => Ok(code),
         Divided::Supervisor(guarded) => {
-            lock.sign(std::process::id());
+            lock.sign(std::process::id(), &plan.run_id);
             supervise_plan(&plan, args, &guarded, seed)
         }
     }

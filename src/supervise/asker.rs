@@ -52,7 +52,10 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is.
-    Well,
+    Well {
+        /// The process that answered, where the answer says so.
+        server: Option<i32>,
+    },
     /// Not (yet), and why.
     NotWell {
         /// The reason, for the user.
@@ -63,6 +66,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    const WELL: Self = Self::Well { server: None };
+
     fn not_well(why: impl Into<String>) -> Self {
         Self::NotWell { why: why.into(), at_work: false }
     }
@@ -125,7 +130,7 @@ fn answer(ask: Ask) -> Verdict {
         Question::Plain(Probe::Tcp(port)) => {
             let answer = probe::tcp("127.0.0.1", port.number(), ask.timeout);
             if answer.is_open() {
-                Verdict::Well
+                Verdict::WELL
             } else {
                 Verdict::not_well(format!("port {port}: {}", answer.describe()))
             }
@@ -134,7 +139,7 @@ fn answer(ask: Ask) -> Verdict {
             Ok(target) => {
                 let answer = probe::http_get(&target, host.as_deref(), ask.timeout);
                 if answer.is_ok() {
-                    Verdict::Well
+                    Verdict::WELL
                 } else {
                     Verdict::not_well(format!("{url}: {}", answer.describe()))
                 }
@@ -162,7 +167,7 @@ fn redis(answer: &RedisAnswer, pid: i32, address: &str) -> Verdict {
     // A wrapper script may stand between: then the server is in its process group.
     let in_its_group = || getpgid(Some(Pid::from_raw(process_id))).is_ok_and(|group| group.as_raw() == pid);
     if process_id == pid || in_its_group() {
-        Verdict::Well
+        Verdict::Well { server: Some(process_id) }
     } else {
         Verdict::not_well(format!("another server answers at {address}: pid {process_id}"))
     }
@@ -199,7 +204,7 @@ fn exec(
     family::signal_group(leader, Signal::SIGKILL);
     let status = child.wait()?;
     if status.success() {
-        return Ok(Verdict::Well);
+        return Ok(Verdict::WELL);
     }
     let last = said.last_line().map(|line| format!(": {line}"));
     Ok(Verdict::not_well(format!("`{line}` ended with {status}{}", last.unwrap_or_default())))

@@ -20,7 +20,7 @@ use super::machine::{Action, Event, Id, Machine, Note, Pace, State};
 use super::output::Output;
 use super::plan::{CommandLine, InstanceSpec, Plan, Question};
 use super::remote::{Remote, View, Wish};
-use super::{family, spawn};
+use super::{family, leftovers, spawn};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::exit_code::ExitCode;
 use crate::settings::{Bytes, Probe, StopSignal};
@@ -290,7 +290,14 @@ impl Loop<'_> {
                 continue;
             }
             self.events.push_back(match answer.verdict {
-                Verdict::Well => Event::Answered(answer.id),
+                Verdict::Well { server } => {
+                    let instance = &self.machine.instances()[answer.id];
+                    if let (Some(server), State::Starting { .. }) = (server, &instance.state) {
+                        let plan = self.plan;
+                        leftovers::note(&plan.bench, &instance.spec.name, &plan.run_id, server);
+                    }
+                    Event::Answered(answer.id)
+                }
                 Verdict::NotWell { why, at_work } => Event::Unanswered(answer.id, why, at_work),
             });
         }

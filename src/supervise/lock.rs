@@ -32,7 +32,11 @@ impl Lock {
         let started = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
+                Ok(()) => {
+                    // Until it is signed, nobody is taken for the one before.
+                    let _ = file.set_len(0);
+                    return Ok(Self(file));
+                }
                 // Whoever only asks who holds it has it for a moment, too.
                 Err(TryLockError::WouldBlock) if started.elapsed() < ASKING => {
                     std::thread::sleep(Duration::from_millis(1));
@@ -43,14 +47,14 @@ impl Lock {
         }
     }
 
-    /// Notes who holds it, for the one who is refused.
-    pub fn sign(&mut self, pid: u32) {
+    /// Notes who holds it, and for which run, for the one who is refused.
+    pub fn sign(&mut self, pid: u32, run_id: &str) {
         // A note only: the lock itself is what counts, and a full disk must not stop a bench.
         let _ = self
             .0
             .set_len(0)
             .and_then(|()| self.0.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(self.0, "{pid}"));
+            .and_then(|_| writeln!(self.0, "{pid}\n{run_id}"));
     }
 
     /// The supervisor that holds the bench's lock, if one does. Its process id is what it noted.
@@ -63,7 +67,7 @@ impl Lock {
         // Shared: two who ask don't take each other for a supervisor.
         match file.try_lock_shared() {
             Ok(()) => Ok(None),
-            Err(TryLockError::WouldBlock) => Ok(Some(Holder { pid: noted_pid(&mut file) })),
+            Err(TryLockError::WouldBlock) => Ok(Some(Holder::noted(&mut file))),
             Err(TryLockError::Error(source)) => Err(Error::io("lock", &path, &source)),
         }
     }
@@ -83,10 +87,23 @@ impl Lock {
 }
 
 /// Who holds the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// As noted in the file.
+    /// The supervisor's process id, as noted in the file.
     pub pid: Option<u32>,
+    /// Its run, as noted in the file.
+    pub run_id: Option<String>,
+}
+
+impl Holder {
+    fn noted(file: &mut File) -> Self {
+        let mut text = String::new();
+        // A note only: what can't be read of it is left out.
+        let _ = file.take(128).read_to_string(&mut text);
+        let mut lines = text.lines();
+        let pid = lines.next().and_then(|line| line.trim().parse().ok());
+        Self { pid, run_id: lines.next().map(|line| line.trim().to_owned()) }
+    }
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -101,14 +118,8 @@ fn open(path: &Path) -> Result<File> {
         .map_err(|source| Error::io("open", path, &source))
 }
 
-fn noted_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
 fn held_by(bench: &Path, file: &mut File) -> Error {
-    let who = noted_pid(file).map_or_else(String::new, |pid| format!(", pid {pid}"));
+    let who = Holder::noted(file).pid.map_or_else(String::new, |pid| format!(", pid {pid}"));
     let problem = Problem::new(format!("this bench is already running{who}"))
         .at(bench.display())
         .fix("run `bench status` to look at it, `bench stop` to stop it");
@@ -129,7 +140,7 @@ mod tests {
     fn a_second_taker_is_refused_and_told_who_holds_it() {
         let bench = bench();
         let mut lock = Lock::take(bench.path()).unwrap();
-        lock.sign(4711);
+        lock.sign(4711, "a run");
         let refused = Lock::take(bench.path()).unwrap_err();
         assert_eq!(refused.exit_code(), ExitCode::AlreadyRunning);
         assert!(refused.to_string().contains("pid 4711"), "{refused}");

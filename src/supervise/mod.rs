@@ -9,6 +9,7 @@ mod event_loop;
 mod exit;
 mod family;
 mod guard;
+pub mod leftovers;
 mod lock;
 mod machine;
 mod output;

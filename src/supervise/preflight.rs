@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 
-use super::RUN_VARIABLE;
+use super::leftovers::{self, Leftover};
 use super::plan::{CommandLine, Plan, Question};
 use super::planning::own_server;
 use crate::error::{Problem, plain_io};
 use crate::names::Port;
-use crate::probe::{self, ConnectAnswer};
+use crate::probe::{self, ConnectAnswer, Listener, PortProblem};
 use crate::settings::{BenchDir, Probe, RedisServer, Settings};
 
 /// What keeps the bench from being started, and what is only worth a word.
@@ -36,7 +37,8 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
             );
         }
     }
-    let mut ports = BTreeSet::new();
+    let leftovers = look_at_leftovers(bench, plan, &mut findings);
+    let mut ports = Ports { seen: BTreeSet::new(), leftovers };
     for spec in &plan.instances {
         match (spec.ready.as_ref().map(|ready| &ready.question), own_server(settings, &spec.program)) {
             (Some(Question::Redis(_)), Some(server)) => {
@@ -60,11 +62,13 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
             }
         }
     }
-    for (pid, program) in leftovers(bench.path(), &plan.run_id) {
-        findings.remarks.push(format!("a process of an earlier run is still alive: pid {pid} ({program})"));
-    }
     findings
 }
+
+/// What to do about a server that nobody could end.
+const LEFT_BEHIND: &str = "an earlier run left it behind: run `bench stop --leftovers`";
+/// How long a server of an earlier run has to go, once its supervisor was killed.
+const DYING: Duration = Duration::from_secs(2);
 
 /// The address of a unix socket holds so much of a path.
 const LONGEST_SOCKET: usize = 107;
@@ -93,7 +97,7 @@ fn look_at_server(
     bench: &BenchDir,
     program: &str,
     server: &RedisServer,
-    ports: &mut BTreeSet<Port>,
+    ports: &mut Ports,
     findings: &mut Findings,
 ) {
     let file = bench.config().join(format!("{program}.conf"));
@@ -117,29 +121,65 @@ fn look_at_server(
         want_port(server.bind, port, program, ports, findings);
     }
     if let Some(socket) = &server.socket {
-        look_at_socket(program, socket, findings);
+        let left = ports.leftovers.iter().any(|leftover| leftover.instance == program);
+        look_at_socket(program, socket, left, findings);
     }
     look_at_pidfile(&bench.config().join("pids").join(format!("{program}.pid")), findings);
 }
 
-fn want_port(
-    address: IpAddr,
-    port: Port,
-    program: &str,
-    ports: &mut BTreeSet<Port>,
-    findings: &mut Findings,
-) {
-    if !ports.insert(port) {
+fn want_port(address: IpAddr, port: Port, program: &str, ports: &mut Ports, findings: &mut Findings) {
+    if !ports.seen.insert(port) {
         return;
     }
-    if let Err(taken) = probe::check_free(address, port) {
-        findings.problems.push(taken.problem(address, port).at(format!("{program}, port {port}")));
+    let started = Instant::now();
+    let taken = loop {
+        let Err(taken) = probe::check_free(address, port) else { return };
+        // A server whose supervisor was killed a moment ago is on its way out.
+        // Its files may be closed already while it still has the port: then nobody shows it.
+        let known = matches!(&taken, PortProblem::InUse(Listener::Known(_)));
+        if (known && ports.leftover(&taken).is_none()) || started.elapsed() >= DYING {
+            break taken;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let problem = taken.problem(address, port).at(format!("{program}, port {port}"));
+    findings.problems.push(match ports.leftover(&taken) {
+        Some(_) => problem.fix(LEFT_BEHIND),
+        None => problem,
+    });
+}
+
+/// Ports that were looked at, and who may have them.
+struct Ports {
+    seen: BTreeSet<Port>,
+    leftovers: Vec<Leftover>,
+}
+
+impl Ports {
+    /// The process of an earlier run that has a port.
+    fn leftover(&self, taken: &PortProblem) -> Option<&Leftover> {
+        let PortProblem::InUse(Listener::Known(owner)) = taken else { return None };
+        self.leftovers.iter().find(|leftover| leftover.pid.cast_unsigned() == owner.pid)
     }
+}
+
+/// They are named, and left alone: whoever wants them gone says so.
+fn look_at_leftovers(bench: &BenchDir, plan: &Plan, findings: &mut Findings) -> Vec<Leftover> {
+    let leftovers = leftovers::find(bench.path(), Some(&plan.run_id));
+    for Leftover { pid, program, instance, .. } in &leftovers {
+        findings
+            .remarks
+            .push(format!("an earlier run left a process of `{instance}` behind: pid {pid} ({program})"));
+    }
+    if !leftovers.is_empty() {
+        findings.remarks.push("`bench stop --leftovers` ends what is left behind".to_owned());
+    }
+    leftovers
 }
 
 /// A redis-server takes over the path of a socket without a question, also from a server that lives.
 /// Only a socket that nobody listens on may go.
-fn look_at_socket(program: &str, socket: &Path, findings: &mut Findings) {
+fn look_at_socket(program: &str, socket: &Path, left: bool, findings: &mut Findings) {
     if !socket.exists() {
         return;
     }
@@ -153,9 +193,9 @@ fn look_at_socket(program: &str, socket: &Path, findings: &mut Findings) {
             ))),
         },
         answer if answer.is_open() => findings.problems.push(
-            Problem::new(format!("another server listens on `{}`", socket.display()))
-                .at(program)
-                .fix("stop that server, or choose another path for `socket`"),
+            Problem::new(format!("another server listens on `{}`", socket.display())).at(program).fix(
+                if left { LEFT_BEHIND } else { "stop that server, or choose another path for `socket`" },
+            ),
         ),
         answer => findings.problems.push(
             Problem::new(format!("`{}` is in the way: {}", socket.display(), answer.describe()))
@@ -178,35 +218,4 @@ fn look_at_pidfile(file: &Path, findings: &mut Findings) {
     if !pid.is_some_and(is_redis) && std::fs::remove_file(file).is_ok() {
         findings.remarks.push(format!("removed a stale pidfile: {}", file.display()));
     }
-}
-
-/// Processes that an earlier run of this bench started and nobody ended: both its supervisor and its
-/// guard were killed. They are named, and left alone.
-fn leftovers(bench: &Path, run_id: &str) -> Vec<(i32, String)> {
-    let Ok(processes) = procfs::process::all_processes() else { return Vec::new() };
-    let variable = |process: &Process, name: &str| {
-        process.environ().ok().and_then(|env| env.get(std::ffi::OsStr::new(name)).cloned())
-    };
-    let me = std::process::id().cast_signed();
-    let ours = processes.filter_map(Result::ok).filter(|process| {
-        process.pid != me
-            && variable(process, RUN_VARIABLE).is_some_and(|id| id != run_id)
-            && variable(process, "BENCH_DIR").is_some_and(|dir| Path::new(&dir) == bench)
-    });
-    // `bench start` may be run by a program of this very bench, which is then an ancestor of ours.
-    let ancestors = ancestors(me);
-    ours.filter(|process| !ancestors.contains(&process.pid))
-        .filter_map(|process| Some((process.pid, process.stat().ok()?.comm)))
-        .collect()
-}
-
-fn ancestors(mut pid: i32) -> Vec<i32> {
-    let mut ancestors = Vec::new();
-    while pid > 1
-        && let Ok(stat) = Process::new(pid).and_then(|process| process.stat())
-    {
-        pid = stat.ppid;
-        ancestors.push(pid);
-    }
-    ancestors
 }

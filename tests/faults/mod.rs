@@ -3,4 +3,5 @@
 mod ends;
 mod followers;
 mod inherited;
+mod leftovers;
 mod probes;
