@@ -14,7 +14,7 @@ mod server;
 
 pub use connect::{ConnectAnswer, tcp, unix};
 pub use http::{HttpUrl, get as http_get};
-pub use port::{Listener, check_free, listener};
+pub use port::{Listener, PortProblem, check_free, listener};
 pub use redis::ask as ask_redis;
 pub use redis_answer::RedisAnswer;
 pub use server::{ServerProblem, find_server, server_version};

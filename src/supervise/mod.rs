@@ -23,7 +23,7 @@ pub use event_loop::supervise;
 pub use exit::Exit;
 pub use family::{group_memory, has_ended};
 pub use guard::{Divided, Guarded, divide};
-pub use lock::Lock;
+pub use lock::{Holder, Lock};
 pub use machine::{Id, Instance};
 pub use output::{Output, Style, Terminal};
 pub use plan::Plan;

@@ -17,7 +17,7 @@ pub use processes::{alive, started_below};
 pub use program::write_program;
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
-pub use running::send;
+pub use running::{Running, send};
 pub use terminal::on_terminal;
 pub use wait::{pass, until};
 
