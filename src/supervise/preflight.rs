@@ -10,7 +10,7 @@ use procfs::process::Process;
 
 use super::leftovers::{self, Leftover};
 use super::plan::{CommandLine, Plan, Question};
-use super::planning::own_server;
+use super::planning::{own_server, server_program};
 use crate::error::{Problem, plain_io};
 use crate::names::Port;
 use crate::probe::{self, ConnectAnswer, Listener, PortProblem};
@@ -52,9 +52,10 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
         if let Some(socket) = &spec.notify_socket {
             look_at_length(&spec.name, socket, &mut findings);
         }
-        if runs_redis(&spec.command)
+        let binary = own_server(settings, &spec.program).and_then(|server| server.binary.as_deref());
+        if let Some(server) = runs_redis(&spec.command)
             && let Err(problem) =
-                probe::find_server(own_server(settings, &spec.program).and_then(|s| s.binary.as_deref()))
+                probe::find_server(if server.contains('/') { Some(Path::new(&server)) } else { binary })
         {
             let problem = problem.problem();
             if !findings.problems.contains(&problem) {
@@ -87,10 +88,12 @@ fn look_at_length(name: &str, socket: &Path, findings: &mut Findings) {
     }
 }
 
-fn runs_redis(command: &CommandLine) -> bool {
-    let CommandLine::Words(words) = command else { return false };
-    let name = words.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
-    matches!(name, Some("redis-server" | "valkey-server"))
+/// The redis-server that a command runs, as it is written there.
+fn runs_redis(command: &CommandLine) -> Option<String> {
+    match command {
+        CommandLine::Words(words) => server_program(&shlex::try_join(words.iter().map(String::as_str)).ok()?),
+        CommandLine::Shell(line) => server_program(line),
+    }
 }
 
 fn look_at_server(

@@ -5,3 +5,4 @@ mod followers;
 mod inherited;
 mod leftovers;
 mod probes;
+mod redis_lines;

@@ -6,7 +6,7 @@ mod recognise;
 
 use environment::Own;
 pub use environment::{Surroundings, of_bench as environment};
-pub(super) use recognise::own_server;
+pub(super) use recognise::{own_server, server_program};
 
 use std::collections::BTreeSet;
 
@@ -188,8 +188,12 @@ fn instance(
     if let (Kind::Redis(_), CommandLine::Words(words), Some(server)) =
         (kind, &mut command, &surroundings.redis_server)
     {
-        // The one that the settings name, or Valkey where that is what is installed.
-        words[0] = server.display().to_string();
+        // The one that the settings name, or Valkey where that is what is installed; but a path is meant
+        // as it is written.
+        let named = recognise::server_program(program.command).unwrap_or_default();
+        if let Some(word) = words.iter_mut().find(|word| **word == named && !named.contains('/')) {
+            *word = server.display().to_string();
+        }
     }
     let question = |probe: &Probe| match (probe, kind) {
         (Probe::Redis, Kind::Redis(url)) => Question::Redis(url.clone()),

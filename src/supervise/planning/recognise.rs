@@ -79,10 +79,10 @@ impl Kind {
 
 /// Looks at a program's name and command.
 pub fn recognise(bench: &BenchDir, settings: &Settings, name: &ProgramName, command: &str) -> Kind {
-    let words = shlex::split(command).unwrap_or_default();
+    let words = program_words(command);
     let Some(program) = words.first() else { return Kind::Other };
-    let program = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if matches!(program, "redis-server" | "valkey-server") {
+    let program = file_name(program);
+    if is_server(program) {
         let own = own_server(settings, name.as_str()).map(|server| server.url.clone());
         let url = own.or_else(|| words.get(1).and_then(|file| url_of_file(&bench.join(file))));
         return url.map_or(Kind::Other, Kind::Redis);
@@ -99,6 +99,55 @@ pub fn recognise(bench: &BenchDir, settings: &Settings, name: &ProgramName, comm
         return Kind::Socketio(settings.socketio_port);
     }
     Kind::Other
+}
+
+/// The words of a command from its program on. Lines of a Procfile set variables before it, and hand it
+/// over by `exec`, by `env` or by a shell.
+pub fn program_words(command: &str) -> Vec<String> {
+    let mut words = shlex::split(command).unwrap_or_default();
+    loop {
+        let assigned = words.iter().take_while(|word| is_assignment(word)).count();
+        words.drain(..assigned);
+        let Some(first) = words.first() else { return words };
+        let flags = words[1..].iter().take_while(|word| word.starts_with('-')).count();
+        match file_name(first) {
+            "sh" | "bash" | "dash" if flags > 0 && words[flags].ends_with('c') => {
+                words = words.get(flags + 1).and_then(|line| shlex::split(line)).unwrap_or_default();
+            }
+            // Its flag and the number after it.
+            "nice" | "ionice" if flags == 1 && takes_a_number(&words[1]) && words.len() > 3 => {
+                words.drain(..3);
+            }
+            "exec" | "command" | "env" | "nice" | "ionice" | "nohup" | "setsid" | "stdbuf" => {
+                words.drain(..=flags);
+            }
+            _ => return words,
+        }
+    }
+}
+
+/// The redis-server or Valkey that a command runs, as it is written there.
+pub fn server_program(command: &str) -> Option<String> {
+    program_words(command).into_iter().next().filter(|word| is_server(file_name(word)))
+}
+
+fn is_server(program: &str) -> bool {
+    matches!(program, "redis-server" | "valkey-server")
+}
+
+/// `-n` or `-c`, whose number is the next word; not `-5`.
+fn takes_a_number(flag: &str) -> bool {
+    flag.len() == 2 && flag.ends_with(|c: char| c.is_ascii_alphabetic())
+}
+
+fn is_assignment(word: &str) -> bool {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|c| c == b'_' || c.is_ascii_alphanumeric());
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
+fn file_name(program: &str) -> &str {
+    Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// The server of the settings that a program of this name runs.
@@ -148,4 +197,37 @@ fn worker_stop(settings: &Settings, words: &[String]) -> Duration {
             .map_or(WORKER_STOP, |queue| queue.timeout),
     };
     queues.split(',').map(one).max().unwrap_or(WORKER_STOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_behind_what_hands_over_to_it() {
+        for line in [
+            "redis-server a.conf",
+            "exec redis-server a.conf",
+            "OBJC_DISABLE_INITIALIZE_FORK_SAFETY=YES NO_PROXY=* redis-server a.conf",
+            "env -i A=1 redis-server a.conf",
+            "nice -n 5 redis-server a.conf",
+            "nice -5 redis-server a.conf",
+            "sh -c 'exec redis-server a.conf'",
+            "/bin/bash -lc \"A=1 redis-server a.conf\"",
+        ] {
+            assert_eq!(program_words(line), ["redis-server", "a.conf"], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_mentioned_is_not_the_program() {
+        for line in ["echo redis-server a.conf", "redis-cli", "", "sh -c", "A=1", "nice", "sh script.sh", "'"]
+        {
+            assert_eq!(server_program(line), None, "{line}");
+        }
+        assert_eq!(
+            server_program("/opt/bin/valkey-server a.conf").as_deref(),
+            Some("/opt/bin/valkey-server")
+        );
+    }
 }
