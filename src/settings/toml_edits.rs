@@ -1,7 +1,7 @@
 //! Changing one key of `bench.toml`. All else stays as the user wrote it: comments, order, blank lines,
 //! line ends.
 
-use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
+use toml_edit::{Decor, Document, DocumentMut, Item, Table, TableLike, Value};
 
 use super::key::KeyPath;
 use super::source::{Lines, SyntaxError};
@@ -40,7 +40,14 @@ pub fn set(text: &str, key: &KeyPath, value: Value) -> Result<String, EditError>
             *value.decor_mut() = old.decor().clone();
             *old = value;
         }
-        Some(other) => *other = Item::Value(value),
+        Some(other) => {
+            let above = other.as_table().and_then(|table| table.decor().prefix().cloned());
+            *other = Item::Value(value);
+            // The comment above a table that is a value from now on.
+            if let (Some(above), Some(mut key)) = (above, table.key_mut(last)) {
+                *key.leaf_decor_mut() = Decor::new(above, " ");
+            }
+        }
         None => {
             table.insert(last, Item::Value(value));
         }
@@ -125,6 +132,14 @@ mod tests {
         let new = set(FILE, &key("programs.worker.env.C"), "x".into()).unwrap();
         assert_eq!(new, format!("{FILE}\n[programs.worker.env]\nC = \"x\"\n"));
         assert_eq!(set("", &key("web.port"), 1.into()).unwrap(), "[web]\nport = 1\n");
+    }
+
+    #[test]
+    fn the_comment_above_a_table_outlives_it() {
+        let value = "{ tcp = 8001 }".parse::<Value>().unwrap();
+        let new =
+            set("# when it is up\n[programs.web.ready]\ntcp = 8000\n", &key("programs.web.ready"), value);
+        assert_eq!(new.unwrap(), "[programs.web]\n# when it is up\nready = { tcp = 8001 }\n");
     }
 
     #[test]
