@@ -1,6 +1,7 @@
 //! `bench logs`
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::Context;
@@ -63,6 +64,8 @@ fn of_a_stopped_bench(args: &Args, bench: &BenchDir) -> Result<ExitCode> {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             if let Some(name) = name.strip_suffix(".log")
+                // A fifo would keep us waiting.
+                && path.is_file()
                 && (args.programs.is_empty() || args.programs.iter().any(|program| is_of(name, program)))
             {
                 files.push((name.to_owned(), path));
@@ -85,9 +88,21 @@ fn is_of(name: &str, program: &str) -> bool {
     name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// So much of a log's end is read: a log that others write may be as large as the disk.
+const END: u64 = 4 * 1024 * 1024;
+
 fn last_lines(path: &Path, count: usize) -> Result<Vec<String>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::io("read", path, &source))?;
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let mut file = File::open(path)?;
+        let begin = file.metadata()?.len().saturating_sub(END);
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(END).read_to_end(&mut bytes)?;
+        Ok(begin > 0)
+    };
+    let cut = read().map_err(|source: io::Error| Error::io("read", path, &source))?;
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
+    // Of a line that begins before, only a part would be shown.
+    let lines: Vec<&str> = text.lines().skip(usize::from(cut)).collect();
     Ok(lines[lines.len().saturating_sub(count)..].iter().map(ToString::to_string).collect())
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use crate::names::ProgramName;
 use crate::procfile::{self, Entry};
 use crate::settings::{BenchDir, Settings};
 use crate::supervise::{
-    self, Choice, Divided, Guarded, Lock, Output, Plan, Style, Terminal, divide, preflight,
+    self, Choice, Divided, Guarded, Lock, Output, Plan, Stream, Style, Terminal, divide, preflight,
 };
 
 /// Start redis, wait until it answers, then start the programs, and keep them running
@@ -35,6 +36,9 @@ pub struct Args {
     /// Return when everything is ready, and leave it running
     #[arg(long)]
     detach: bool,
+    /// This is the process that `--detach` left running
+    #[arg(long, hide = true)]
+    detached: bool,
     /// Stop everything when a program fails for good
     #[arg(long)]
     exit_on_failure: bool,
@@ -45,6 +49,9 @@ pub struct Args {
     #[arg(long)]
     no_prefix: bool,
 }
+
+/// The stream of a detached bench, in `logs/`.
+const STREAM: &str = "bench.log";
 
 fn formation(text: &str) -> Result<(String, u32), String> {
     let (name, count) = text.split_once('=').ok_or("write PROGRAM=N")?;
@@ -93,16 +100,21 @@ fn supervise_plan(plan: &Plan, args: &Args, guarded: &Guarded, seed: u64) -> Res
         bare: args.no_prefix,
     };
     let names: Vec<&str> = plan.instances.iter().map(|instance| instance.name.as_str()).collect();
-    let out = std::fs::File::from(
-        std::os::fd::AsFd::as_fd(&stdout).try_clone_to_owned().map_err(|source| no_output(&source))?,
-    );
     let output = Output::new(
         &names,
         &plan.bench.join("logs"),
         style,
-        Terminal::new(out).map_err(|source| no_output(&source))?,
+        terminal_for(args, plan).map_err(|source| no_output(&source))?,
     );
     supervise::supervise(plan, output, &mut server, guarded, seed)
+}
+
+/// Where the stream goes: to stdout, or, of a detached bench, to a log that does not grow for ever.
+fn terminal_for(args: &Args, plan: &Plan) -> std::io::Result<Terminal> {
+    if args.detached {
+        return Terminal::new(Stream::new(plan.bench.join("logs").join(STREAM)));
+    }
+    Terminal::new(std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 fn no_output(source: &std::io::Error) -> Error {
@@ -147,7 +159,7 @@ fn read_procfile(args: &Args, bench: &BenchDir, settings: &Settings) -> Result<V
 fn detach(bench: &BenchDir, context: &Context) -> Result<ExitCode> {
     // Whoever holds it is told about, before anything is started.
     drop(Lock::take(bench.path())?);
-    let path = bench.logs().join("bench.log");
+    let path = bench.logs().join(STREAM);
     std::fs::create_dir_all(bench.logs()).map_err(|source| Error::io("make", &bench.logs(), &source))?;
     let log = OpenOptions::new()
         .append(true)
@@ -159,15 +171,33 @@ fn detach(bench: &BenchDir, context: &Context) -> Result<ExitCode> {
     let already = log.metadata().map_err(|source| Error::io("read", &path, &source))?.len();
     let program =
         std::env::current_exe().map_err(|source| Error::io("find", Path::new("/proc/self/exe"), &source))?;
-    let args: Vec<OsString> = std::env::args_os().skip(1).filter(|arg| arg != "--detach").collect();
+    let detached = |arg: OsString| if arg == "--detach" { "--detached".into() } else { arg };
+    let args: Vec<OsString> = std::env::args_os().skip(1).map(detached).collect();
     let mut command = Command::new(program);
     command.args(args);
     let pid = supervise::detached(&mut command, log)
         .map_err(|source| Error::io("start", Path::new("bench"), &source))?;
     if let Some(report) = control::wait_until_up(bench.path(), pid)? {
         let (programs, pid) = (report.programs.len(), report.pid);
-        context.say(format_args!("{programs} programs run, supervised by pid {pid}"));
-        return Ok(ExitCode::Done);
+        let failed: Vec<&str> = report
+            .programs
+            .iter()
+            .filter(|program| program.state == "failed")
+            .map(|program| program.name.as_str())
+            .collect();
+        if failed.is_empty() {
+            context.say(format_args!("{programs} programs run, supervised by pid {pid}"));
+            return Ok(ExitCode::Done);
+        }
+        let names = failed.join(", ");
+        let problem =
+            Problem::new(format!("{names} failed; the rest of the bench runs, supervised by pid {pid}"))
+                .at(path.display())
+                .fix(format!(
+                    "look at `bench logs {}`, then run `bench restart {0}`, or `bench stop`",
+                    failed.join(" ")
+                ));
+        return Err(Error::with_code(ExitCode::Unhealthy, vec![problem]));
     }
     let text = std::fs::read(&path).map_err(|source| Error::io("read", &path, &source))?;
     let begin = usize::try_from(already).unwrap_or(0).min(text.len());

@@ -25,7 +25,7 @@ pub use family::{group_memory, has_ended};
 pub use guard::{Divided, Guarded, divide};
 pub use lock::{Holder, Lock};
 pub use machine::{Id, Instance};
-pub use output::{Output, Style, Terminal};
+pub use output::{Output, Stream, Style, Terminal};
 pub use plan::Plan;
 pub use planning::{Choice, Surroundings, environment, plan};
 pub use remote::{Remote, View, Wish};

@@ -1,5 +1,7 @@
 //! Ends that used to take longer, or less long, than they may.
 
+use std::os::unix::fs::FileExt;
+
 use nix::fcntl::OFlag;
 use rustix::process::Signal;
 
@@ -155,4 +157,27 @@ fn a_closed_terminal_ends_the_bench_in_order() {
     until("the bench ends", || child.try_wait().expect("a child"));
     until("nothing is left", || started_below(bench.root()).is_empty().then_some(()));
     assert!(log().contains("done"), "{}", log());
+}
+
+#[test]
+fn a_detached_bench_in_which_a_program_failed_is_not_called_up() {
+    let bench = TestBench::with_programs("web: sleep 1000\nbad: no-such-command\n");
+    bench
+        .run(&["start", "--detach"])
+        .code(5)
+        .says("bad failed; the rest of the bench runs")
+        .says("bench restart bad");
+    bench.run(&["stop"]).success();
+}
+
+#[test]
+fn the_logs_of_a_stopped_bench_are_read_from_their_end() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    // As a shell's redirection leaves it: of any size, here 8 GiB without a disk.
+    let log = std::fs::File::create(bench.path("logs/web.log")).expect("a file");
+    log.set_len(8 << 30).expect("a long file");
+    log.write_all_at(b"\nthe last line\n", (8 << 30) - 15).expect("a written line");
+    nix::unistd::mkfifo(&bench.path("logs/fifo.log"), nix::sys::stat::Mode::S_IRUSR).expect("a fifo");
+    let output = bench.run(&["logs", "-n", "1"]).success();
+    assert_eq!(output.stdout, "web | the last line\n");
 }

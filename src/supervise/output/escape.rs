@@ -5,7 +5,7 @@
 pub fn append(out: &mut Vec<u8>, line: &[u8]) {
     // A progress bar or a file with CRLF ends: the return at the end of a line says nothing more.
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if !line.iter().any(|&byte| is_control(byte)) {
+    if !line.iter().any(|&byte| is_control(byte) || byte == C1_LEAD) {
         out.extend_from_slice(line);
         return;
     }
@@ -20,6 +20,14 @@ pub fn append(out: &mut Vec<u8>, line: &[u8]) {
             coloured = true;
             continue;
         }
+        if byte == C1_LEAD
+            && let Some((&second @ 0x80..=0x9f, after)) = after.split_first()
+        {
+            // A terminal takes U+009B for the beginning of a command as well.
+            out.extend_from_slice(format!("\\u{second:04x}").as_bytes());
+            rest = after;
+            continue;
+        }
         if is_control(byte) {
             out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
         } else {
@@ -32,6 +40,9 @@ pub fn append(out: &mut Vec<u8>, line: &[u8]) {
         out.extend_from_slice(b"\x1b[0m");
     }
 }
+
+/// The first byte, in UTF-8, of the control characters from U+0080 to U+009F (and of some letters).
+const C1_LEAD: u8 = 0xc2;
 
 const fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
@@ -62,6 +73,7 @@ mod tests {
     #[test]
     fn nothing_else_commands_the_terminal() {
         assert_eq!(shown(b"a\x1b[2Jb\x1b]0;title\x07c\x00"), "a\\x1b[2Jb\\x1b]0;title\\x07c\\x00");
+        assert_eq!(shown("a\u{9b}2J \u{a7}\u{85}".as_bytes()), "a\\u009b2J \u{a7}\\u0085");
         assert_eq!(shown(b"10%\r20%\r"), "10%\\x0d20%");
     }
 

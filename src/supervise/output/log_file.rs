@@ -2,7 +2,7 @@
 //! what can't be written is counted and told.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -101,6 +101,28 @@ impl LogFile {
     }
 }
 
+/// A log as the place that a stream goes to. A write that fails is no end of the stream.
+#[derive(Debug)]
+pub struct Stream(LogFile);
+
+impl Stream {
+    /// To a log at this path.
+    pub const fn new(path: PathBuf) -> Self {
+        Self(LogFile::new(path))
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes, Instant::now());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
@@ -141,6 +163,18 @@ mod tests {
         assert_eq!(size(&numbered(&path, 1)), LARGEST);
         assert_eq!(size(&numbered(&path, 2)), LARGEST);
         assert_eq!(log.take_loss(), None);
+    }
+
+    #[test]
+    fn a_stream_is_put_aside_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bench.log");
+        let mut stream = Stream::new(path.clone());
+        for _ in 0..12 {
+            stream.write_all(&vec![b'x'; 1024 * 1024]).unwrap();
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 2 * 1024 * 1024);
+        assert_eq!(std::fs::metadata(numbered(&path, 1)).unwrap().len(), LARGEST);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod log_file;
 mod recent;
 mod terminal;
 
-pub use log_file::LogFile;
+pub use log_file::{LogFile, Stream};
 pub use recent::Recent;
 pub use terminal::Terminal;
 
