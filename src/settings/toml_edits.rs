@@ -184,7 +184,12 @@ mod tests {
                 prop_assert_eq!(read[parts[0]][parts[1]].as_str(), Some(value.as_str()));
                 let gone = unset(&new, &key).expect("readable text").expect("the key");
                 prop_assert_eq!(unset(&gone, &key), Ok(None));
-                prop_assert_eq!(new.matches('#').count() >= file.matches('#').count(), true);
+                let old: DocumentMut = file.parse().expect("readable text");
+                let was = old.get(parts[0]).and_then(|table| table.get(parts[1]));
+                // With a table that becomes a value goes what it says of its keys.
+                if !was.is_some_and(Item::is_table_like) {
+                    prop_assert!(new.matches('#').count() >= file.matches('#').count());
+                }
             }
         }
     }
