@@ -71,8 +71,8 @@ pub fn supervise(
     let outcome = this.run(remote, guarded);
     // Whatever happened: nothing outlives us.
     let strays = family::end_all(Duration::from_secs(3));
-    if strays > 0 {
-        this.output.remark(&format!("ended {strays} more processes that the programs had left behind"));
+    if strays.asked > 0 {
+        this.output.remark(&format!("what the programs had left behind: {strays}"));
     }
     this.output.finish();
     remote.end();
@@ -584,7 +584,10 @@ impl Loop<'_> {
     fn leftovers(&self, id: Id, leader: Pid) -> Vec<Pid> {
         let name = &self.plan.instances[id].name;
         let alive = |pid: &Pid| family::peek(*pid).is_none();
-        self.strays().into_iter().filter(|pid| alive(pid) && family::belongs_to(*pid, leader, name)).collect()
+        self.strays()
+            .into_iter()
+            .filter(|pid| alive(pid) && family::belongs_to(*pid, leader, &self.plan.run_id, name))
+            .collect()
     }
 
     /// The last words of a program, before it is said that it ended.

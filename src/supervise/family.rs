@@ -2,6 +2,8 @@
 //! us, also a grandchild that called `setsid()`, becomes our own child. A process id of a child can't be
 //! given to another process before we wait for it, so a signal to a child never reaches a stranger.
 
+use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,14 +71,16 @@ pub fn is_in_group(pid: Pid, leader: Pid) -> bool {
     nix::unistd::getpgid(Some(pid)).is_ok_and(|group| group == leader)
 }
 
-/// Whether a child belongs to an instance: by its process group, or by the mark in its environment.
-pub fn belongs_to(pid: Pid, leader: Pid, instance: &str) -> bool {
+/// Whether a child belongs to an instance: by its process group, or by the marks in its environment. A
+/// bench that a program runs has programs of the same names, in a run of its own.
+pub fn belongs_to(pid: Pid, leader: Pid, run: &str, instance: &str) -> bool {
     let Ok(process) = Process::new(pid.as_raw()) else { return false };
     if process.stat().is_ok_and(|stat| stat.pgrp == leader.as_raw()) {
         return true;
     }
     process.environ().is_ok_and(|env| {
-        env.get(std::ffi::OsStr::new(super::INSTANCE_VARIABLE)).is_some_and(|value| value == instance)
+        let has = |name: &str, value: &str| env.get(OsStr::new(name)).is_some_and(|found| found == value);
+        has(super::RUN_VARIABLE, run) && has(super::INSTANCE_VARIABLE, instance)
     })
 }
 
@@ -93,17 +97,21 @@ pub fn group_memory(leaders: &[Pid]) -> Vec<u64> {
     sums
 }
 
+/// How long a process that was killed may take to go. One that took another user's rights, or hangs in
+/// the kernel, never does.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Ends every child, and what turns into a child as its parents end: asks first, kills what is left
-/// after the grace period. Says how many there were.
-pub fn end_all(grace: Duration) -> usize {
+/// after the grace period. Says which ones there were, and which of them would not end.
+pub fn end_all(grace: Duration) -> Ended {
     let started = Instant::now();
     let mut asked: Vec<Pid> = Vec::new();
     loop {
-        let Ok(children) = children() else { return asked.len() };
+        let Ok(children) = children() else { return Ended { asked: asked.len(), alive: Vec::new() } };
         let alive: Vec<Pid> =
             children.into_iter().filter(|&pid| peek(pid).is_none() || reap(pid).is_none()).collect();
-        if alive.is_empty() {
-            return asked.len();
+        if alive.is_empty() || started.elapsed() >= grace + LAST_PATIENCE {
+            return Ended { asked: asked.len(), alive };
         }
         let patient = started.elapsed() < grace;
         for &pid in &alive {
@@ -120,6 +128,26 @@ pub fn end_all(grace: Duration) -> usize {
         // Children end in their own time, and a grandchild turns up here only when its parent ended:
         // there is no single event to wait for.
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What became of the last processes.
+pub struct Ended {
+    /// How many were asked to end.
+    pub asked: usize,
+    /// Those that can't be ended.
+    pub alive: Vec<Pid>,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} processes were ended", self.asked - self.alive.len())?;
+        for pid in &self.alive {
+            let stat = Process::new(pid.as_raw()).and_then(|process| process.stat());
+            let program = stat.map_or_else(|_| "?".to_owned(), |stat| stat.comm);
+            write!(f, ", pid {pid} ({program}) can't be")?;
+        }
+        Ok(())
     }
 }
 

@@ -118,7 +118,7 @@ fn watch(supervisor: Pid, signals: &SignalFd, lifeline: OwnedFd) -> ExitCode {
     match end {
         Exit::Status(status) => ExitCode::Own(u8::try_from(status).unwrap_or(u8::MAX)),
         Exit::Signal(signal) => {
-            anstream::eprintln!("error: the supervisor was {end}; {ended} of its processes were ended");
+            anstream::eprintln!("error: the supervisor was {end}; {ended}");
             ExitCode::Signal(u8::try_from(signal).unwrap_or(0))
         }
     }

@@ -181,3 +181,26 @@ fn the_logs_of_a_stopped_bench_are_read_from_their_end() {
     let output = bench.run(&["logs", "-n", "1"]).success();
     assert_eq!(output.stdout, "web | the last line\n");
 }
+
+#[test]
+fn three_hundred_processes_start_and_end() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    let start = bench.command(&["start", "-m", "web=300"]);
+    let mut command = std::process::Command::new("prlimit");
+    // Fewer than they need, unless more are asked for.
+    command.arg("--nofile=256:4096").arg(start.get_program()).args(start.get_args());
+    let quiet = command.current_dir(bench.root()).stdout(std::process::Stdio::null());
+    let mut child = quiet.spawn().expect("a started bench");
+    let status = until("all are ready", || {
+        let output = bench.run(&["status", "--json"]);
+        (output.stdout.matches("\"ready\"").count() == 300).then_some(output.stdout)
+    });
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let pid = status["programs"][299]["pid"].as_i64().expect("a pid");
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    assert_eq!(files.split_whitespace().nth(3), Some("256"), "programs keep the limit of the shell");
+    bench.run(&["stop"]).success();
+    assert_eq!(child.wait().expect("a child").code(), Some(0));
+    assert_eq!(started_below(bench.root()), [0; 0]);
+}
