@@ -29,12 +29,34 @@
 //! # }
 //! ```
 //!
+//! Shorter, and with one of many callers computing while the others wait: `#[redis_cache]`, for functions
+//! that find their cache by themselves.
+//!
+#![cfg_attr(
+    feature = "macros",
+    doc = r#"
+```no_run
+use dontmanage_cache::{redis_cache, with_cache};
+
+#[redis_cache(ttl = "1h")]
+fn slow_add(a: i64, b: i64) -> i64 {
+    std::thread::sleep(std::time::Duration::from_secs(1)); // fake workload
+    a + b
+}
+
+# let cache: dontmanage_cache::Cache = unimplemented!();
+with_cache(&cache, || println!("{}", slow_add(40, 2)));
+```
+"#
+)]
+//!
 //! The layers, from the ground up, each usable by itself:
 //!
 //! * [`Connection`]: one connection, with a deadline for everything (probes use it alone);
 //! * [`Client`]: connections shared by a process's threads, behind a circuit breaker;
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
 //! * [`Flush`]: all keys of a site, and nobody else's;
+//! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;
 //! * [`memo`]: functions whose answers are kept, for `redis_cache` in Rust and Python;
 //! * [`pickle`] and [`Value`]: the values.
 //!
@@ -47,6 +69,9 @@ mod cache;
 mod client;
 mod connect;
 mod connection;
+mod current;
+#[cfg(feature = "macros")]
+mod decorated;
 mod envelope;
 mod error;
 mod event;
@@ -55,6 +80,8 @@ mod info;
 mod key;
 mod lifetime;
 pub mod memo;
+#[cfg(feature = "async")]
+mod offload;
 pub mod pickle;
 mod pool;
 mod resp;
@@ -76,6 +103,12 @@ pub use breaker::Backoff;
 pub use cache::{Cache, CacheError};
 pub use client::{Call, Client, ClientOptions};
 pub use connection::{Connection, Deadlines, Pipeline};
+#[cfg(feature = "async")]
+pub use current::with_cache_async;
+pub use current::{current_cache, current_user, set_default, with_cache, with_user};
+#[cfg(feature = "macros")]
+#[doc = include_str!("redis_cache.md")]
+pub use dontmanage_cache_macros::redis_cache;
 pub use envelope::Rejection;
 pub use error::{Phase, RedisError};
 pub use event::Event;
@@ -83,6 +116,8 @@ pub use flush::{Flush, FlushError, FlushReport};
 pub use info::Info;
 pub use key::{Key, KeyPrefix, KeyPrefixError, Scope, escape_glob};
 pub use lifetime::{Lifetime, Ttl};
+#[cfg(feature = "async")]
+pub use offload::set_offload;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
 pub use signing_key::{SigningKey, SigningKeyError};
@@ -92,3 +127,10 @@ pub use strict::Strict;
 pub use typed::StoreError;
 pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
 pub use value::{BigInt, BigIntError, Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};
+
+/// What the code that `#[redis_cache]` writes calls; nobody else should.
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::decorated::*;
+}

@@ -17,11 +17,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// One call of a function.
 #[derive(Debug)]
-pub struct Call<'c> {
+pub struct Call {
     memo: Memo,
-    cache: &'c Cache,
+    cache: Cache,
     /// Full.
     key: Vec<u8>,
+    /// Whether it was being computed on the thread that made this call.
+    held: bool,
     /// Since when another caller is waited for.
     waiting: Option<Instant>,
     pause: Duration,
@@ -43,10 +45,11 @@ pub enum Look<T> {
     Busy,
 }
 
-impl<'c> Call<'c> {
-    pub(super) fn new(memo: Memo, cache: &'c Cache, name: &[u8], scope: Scope<'_>) -> Self {
+impl Call {
+    pub(super) fn new(memo: Memo, cache: &Cache, name: &[u8], scope: Scope<'_>) -> Self {
         let key = cache.make_key(Key::new(name).scope(scope));
-        Self { memo, cache, key, waiting: None, pause: FIRST_PAUSE }
+        let held = ticket::is_held(&key);
+        Self { memo, cache: cache.clone(), key, held, waiting: None, pause: FIRST_PAUSE }
     }
 
     /// The full key of the answer.
@@ -65,11 +68,11 @@ impl<'c> Call<'c> {
                     return Look::Fresh(answer);
                 }
                 // An old answer is refreshed under the lock in any case.
-                Ok(Some((answer, false))) if ticket::is_held(&self.key) => return self.old(answer),
+                Ok(Some((answer, false))) if self.held => return self.old(answer),
                 Ok(Some((_, false))) => {}
                 Ok(None) => {
                     self.memo.counters().misses.add();
-                    if ticket::is_held(&self.key) {
+                    if self.held {
                         return Look::Compute(self.ticket(Right::Through));
                     }
                     if !self.memo.options().lock {
@@ -104,7 +107,7 @@ impl<'c> Call<'c> {
     /// wanted anew.
     #[must_use]
     pub fn compute_anyway(&self) -> Ticket {
-        if ticket::is_held(&self.key) {
+        if self.held {
             return self.ticket(Right::Through);
         }
         let (lock, token) = (self.lock(), ticket::token());
@@ -206,7 +209,7 @@ impl<'c> Call<'c> {
         match seen {
             Some((answer, true)) => {
                 if let Right::Lock { lock, token, .. } = &right {
-                    ticket::release(self.cache, lock, token);
+                    ticket::release(&self.cache, lock, token);
                 }
                 self.fresh(answer)
             }

@@ -59,12 +59,16 @@ mod canonical;
 mod clear;
 mod heart;
 mod options;
+mod registry;
 mod stats;
 mod ticket;
 
 pub use call::{Call, Look};
 pub use canonical::Canonical;
 pub use clear::Calls;
+#[cfg(feature = "async")]
+pub(crate) use heart::wake;
 pub use options::{Memo, MemoOptions};
+pub use registry::function_stats;
 pub use stats::MemoStats;
 pub use ticket::Ticket;

@@ -107,6 +107,8 @@ pub struct Memo {
 #[derive(Debug)]
 struct Inner {
     name: String,
+    /// Where it stands in the source, if that is known.
+    place: Option<&'static str>,
     /// The name as it stands in keys, with the `::` behind it.
     stem: String,
     options: MemoOptions,
@@ -117,15 +119,18 @@ impl Memo {
     /// The function of that name: `module.qualified_name`, which must be no other function's.
     #[must_use]
     pub fn new(name: &str, options: MemoOptions) -> Self {
-        let stem = escaped(name) + "::";
-        Self {
-            inner: Arc::new(Inner {
-                name: name.to_owned(),
-                stem,
-                options,
-                counters: MemoCounters::default(),
-            }),
-        }
+        Self::at(name, None, options)
+    }
+
+    pub(super) fn at(name: &str, place: Option<&'static str>, options: MemoOptions) -> Self {
+        let (stem, name) = (escaped(name) + "::", name.to_owned());
+        Self { inner: Arc::new(Inner { name, place, stem, options, counters: MemoCounters::default() }) }
+    }
+
+    /// Where the function stands in the source, if that is known.
+    #[must_use]
+    pub fn place(&self) -> Option<&'static str> {
+        self.inner.place
     }
 
     /// The function's name.
@@ -156,15 +161,15 @@ impl Memo {
         key
     }
 
-    /// A call of the function, on behalf of a site, a user or all sites.
+    /// A call of the function, on behalf of a site, a user or all sites. To be made on the thread that calls.
     #[must_use]
-    pub fn call<'c>(&self, cache: &'c Cache, scope: Scope<'_>, arguments: &Canonical) -> Call<'c> {
+    pub fn call(&self, cache: &Cache, scope: Scope<'_>, arguments: &Canonical) -> Call {
         Call::new(self.clone(), cache, self.key(arguments).as_bytes(), scope)
     }
 
     /// As [`call`](Self::call), for the call that the program names itself.
     #[must_use]
-    pub fn call_named<'c>(&self, cache: &'c Cache, scope: Scope<'_>, name: &str) -> Call<'c> {
+    pub fn call_named(&self, cache: &Cache, scope: Scope<'_>, name: &str) -> Call {
         let mut arguments = Canonical::new();
         arguments.named("key", 1).text(name);
         self.call(cache, scope, &arguments)

@@ -70,7 +70,7 @@ impl Ticket {
         });
     }
 
-    /// Until the returned guard is dropped, which must be on this thread, as [`hold`](Self::hold).
+    /// As [`hold`](Self::hold), until the returned guard is dropped, which must be on this thread.
     #[cfg(feature = "async")]
     pub(crate) fn enter(&self) -> Entered {
         self.hold();

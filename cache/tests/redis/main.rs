@@ -1,7 +1,11 @@
 //! The crate against a real redis-server, and against servers that misbehave.
 
+#[cfg(feature = "async")]
+mod asynchronous;
 mod cache;
 mod connection;
+#[cfg(feature = "macros")]
+mod decorated;
 mod faults;
 mod flush;
 mod memo;

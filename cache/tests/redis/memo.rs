@@ -22,11 +22,11 @@ fn arguments(number: i64) -> Canonical {
     arguments
 }
 
-fn call<'c>(memo: &Memo, cache: &'c Cache, number: i64) -> Call<'c> {
+fn call(memo: &Memo, cache: &Cache, number: i64) -> Call {
     memo.call(cache, Scope::Site, &arguments(number))
 }
 
-fn look(call: &mut Call<'_>) -> Look<i64> {
+fn look(call: &mut Call) -> Look<i64> {
     call.look(|bytes| pickle::read(bytes).ok()?.as_int())
 }
 

@@ -1,0 +1,53 @@
+//! Every decorated function of the process, by name.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use super::options::{Memo, MemoOptions};
+use super::stats::MemoStats;
+
+static FUNCTIONS: Mutex<BTreeMap<String, Memo>> = Mutex::new(BTreeMap::new());
+
+impl Memo {
+    /// The function of that name, of which there is one in the process: with the options that it was first
+    /// asked for with. Its counts are among [`function_stats`].
+    #[must_use]
+    pub fn registered(name: &str, options: MemoOptions) -> Self {
+        Self::register(name, None, options)
+    }
+
+    /// The function of that name, at that place of the source unless it was registered before.
+    #[cfg(feature = "macros")]
+    pub(crate) fn registered_at(name: &str, place: &'static str, options: MemoOptions) -> Self {
+        Self::register(name, Some(place), options)
+    }
+
+    fn register(name: &str, place: Option<&'static str>, options: MemoOptions) -> Self {
+        let Some(mut functions) = functions() else { return Self::at(name, place, options) };
+        if let Some(memo) = functions.get(name) {
+            return memo.clone();
+        }
+        let memo = Self::at(name, place, options);
+        functions.insert(name.to_owned(), memo.clone());
+        memo
+    }
+}
+
+/// What the cache did in this process for every registered function, by name.
+#[must_use]
+pub fn function_stats() -> Vec<(String, MemoStats)> {
+    let Some(functions) = functions() else { return Vec::new() };
+    functions.iter().map(|(name, memo)| (name.clone(), memo.stats())).collect()
+}
+
+/// The lock is only tried: a fork may have copied it locked for ever. It is held for a moment at most.
+fn functions() -> Option<MutexGuard<'static, BTreeMap<String, Memo>>> {
+    for _ in 0..10_000 {
+        match FUNCTIONS.try_lock() {
+            Ok(functions) => return Some(functions),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
+    None
+}
