@@ -19,6 +19,7 @@ mod init;
 mod output;
 mod preflight;
 mod promises;
+mod readme;
 mod settings_errors;
 mod setup_all;
 mod setup_procfile;
