@@ -11,7 +11,9 @@ pub(crate) fn seconds(literal: &Lit) -> Result<Option<u64>> {
         _ => None,
     };
     match seconds {
-        Some(0) => Err(Error::new(literal.span(), "a lifetime of 0 keeps nothing; write `\"none\"` for no limit")),
+        Some(0) => {
+            Err(Error::new(literal.span(), "a lifetime of 0 keeps nothing; write `\"none\"` for no limit"))
+        }
         Some(seconds) => Ok(Some(seconds)),
         None => Err(Error::new(
             literal.span(),
@@ -59,7 +61,18 @@ mod tests {
 
     #[test]
     fn what_is_no_lifetime_is_none() {
-        for text in ["", "60", "s", "60 s", "1y", "-1s", "1.5h", "99999999999999999999s", "18446744073709551615d", "1m x"] {
+        for text in [
+            "",
+            "60",
+            "s",
+            "60 s",
+            "1y",
+            "-1s",
+            "1.5h",
+            "99999999999999999999s",
+            "18446744073709551615d",
+            "1m x",
+        ] {
             assert_eq!(in_units(text), None, "{text}");
         }
     }

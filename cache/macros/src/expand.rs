@@ -46,10 +46,7 @@ fn caller(function: &Function, options: &Options) -> TokenStream {
         body.ident = format_ident!("__body");
         let block = &item.block;
         let inner_attributes = attributes.iter().filter(|attribute| is_lint(attribute));
-        (
-            quote! { #(#inner_attributes)* #body #block },
-            quote!(|| __body(#(#names),*)),
-        )
+        (quote! { #(#inner_attributes)* #body #block }, quote!(|| __body(#(#names),*)))
     };
     let (answer, awaited) = if item.sig.asyncness.is_some() {
         (quote!(answer_async), quote!(.await))
@@ -106,9 +103,10 @@ fn call(function: &Function, options: &Options, memo: &TokenStream) -> TokenStre
         Some(key) => quote!(__arguments.argument(&#key)?;),
         None => {
             // An argument that can't be part of a key is pointed at.
-            let each = function.arguments.iter().map(|(name, kind)| {
-                quote_spanned!(kind.span()=> __arguments.argument(&#name)?;)
-            });
+            let each = function
+                .arguments
+                .iter()
+                .map(|(name, kind)| quote_spanned!(kind.span()=> __arguments.argument(&#name)?;));
             quote!(#(#each)*)
         }
     };
@@ -141,11 +139,17 @@ fn memo(function: &Function, options: &Options) -> TokenStream {
     let (settings, ident) = (settings(options), &function.item.sig.ident);
     let location = quote!(::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()));
     if function.is_associated(options) {
-        let name = options.name.as_ref().map_or_else(|| quote!(::dontmanage_cache::__private::method_name::<Self>(::core::stringify!(#ident))), |name| quote!(::std::string::String::from(#name)));
+        let name = options.name.as_ref().map_or_else(
+            || quote!(::dontmanage_cache::__private::method_name::<Self>(::core::stringify!(#ident))),
+            |name| quote!(::std::string::String::from(#name)),
+        );
         return quote!(&::dontmanage_cache::__private::memo(&#name, #location, #settings));
     }
     // The type of that name tells the function's whole path, also within another function.
-    let name = options.name.as_ref().map_or_else(|| quote!(&::dontmanage_cache::__private::name_of::<#ident>()), |name| quote!(#name));
+    let name = options
+        .name
+        .as_ref()
+        .map_or_else(|| quote!(&::dontmanage_cache::__private::name_of::<#ident>()), |name| quote!(#name));
     quote! {{
         static __MEMO: ::std::sync::OnceLock<::dontmanage_cache::__private::Memo> = ::std::sync::OnceLock::new();
         __MEMO.get_or_init(|| ::dontmanage_cache::__private::memo(#name, #location, #settings))
@@ -158,7 +162,8 @@ fn settings(options: &Options) -> TokenStream {
         Ttl::Seconds(seconds) => quote!(.lifetime(::dontmanage_cache::__private::Lifetime::secs(#seconds))),
         Ttl::Unsaid => quote!(),
     };
-    let stale = options.stale.map(|seconds| quote!(.stale(::dontmanage_cache::__private::Lifetime::secs(#seconds))));
+    let stale =
+        options.stale.map(|seconds| quote!(.stale(::dontmanage_cache::__private::Lifetime::secs(#seconds))));
     let lock = options.lock.map(|lock| quote!(.lock(#lock)));
     quote!(::dontmanage_cache::__private::MemoOptions::new() #lifetime #stale #lock)
 }
@@ -166,7 +171,8 @@ fn settings(options: &Options) -> TokenStream {
 /// A type of the function's name, which is free among the types, with what else there is to do.
 fn companions(function: &Function, options: &Options) -> TokenStream {
     let (visibility, name) = (&function.item.vis, &function.item.sig.ident);
-    let cfgs = function.item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect::<Vec<_>>();
+    let cfgs =
+        function.item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect::<Vec<_>>();
     let memo = memo(function, options);
     let (whose, call) = (whose(options), call(function, options, &quote!(#name::memo())));
     let (generics, arguments) = (&function.item.sig.generics, typed(function));
@@ -209,8 +215,11 @@ fn companions(function: &Function, options: &Options) -> TokenStream {
 /// As [`companions`], beside a function in an `impl` block.
 fn associated(function: &Function, options: &Options) -> TokenStream {
     let (visibility, name) = (&function.item.vis, &function.item.sig.ident);
-    let (clear, clear_for, stats) =
-        (format_ident!("{name}_clear_cache"), format_ident!("{name}_clear_cache_for"), format_ident!("{name}_cache_stats"));
+    let (clear, clear_for, stats) = (
+        format_ident!("{name}_clear_cache"),
+        format_ident!("{name}_clear_cache_for"),
+        format_ident!("{name}_cache_stats"),
+    );
     let memo = memo(function, options);
     let (whose, call) = (whose(options), call(function, options, &memo));
     let (generics, arguments) = (&function.item.sig.generics, typed(function));

@@ -19,7 +19,9 @@ impl Function {
         for generic in &signature.generics.params {
             let what = match generic {
                 GenericParam::Lifetime(_) => continue,
-                _ => "a generic function is many functions, which would share their answers: write one for each type, each with its own `#[redis_cache]`",
+                _ => {
+                    "a generic function is many functions, which would share their answers: write one for each type, each with its own `#[redis_cache]`"
+                }
             };
             return Err(Error::new(generic.span(), what));
         }
@@ -35,7 +37,10 @@ impl Function {
             ));
         }
         if let syn::Safety::Unsafe(token) = &signature.safety {
-            return Err(Error::new(token.span(), "an `unsafe fn` can't be cached: cache a safe function around it"));
+            return Err(Error::new(
+                token.span(),
+                "an `unsafe fn` can't be cached: cache a safe function around it",
+            ));
         }
         let mut receiver = None;
         let mut arguments = Vec::new();

@@ -58,11 +58,16 @@ impl Options {
     fn take(&mut self, name: &Ident, equals: bool, input: ParseStream<'_>) -> Result<()> {
         let word = name.to_string();
         match (word.as_str(), equals) {
-            ("ttl", true) => self.ttl = duration::seconds(&input.parse::<Lit>()?)?.map_or(Ttl::Unlimited, Ttl::Seconds),
+            ("ttl", true) => {
+                self.ttl = duration::seconds(&input.parse::<Lit>()?)?.map_or(Ttl::Unlimited, Ttl::Seconds);
+            }
             ("stale", true) => {
                 let literal = input.parse::<Lit>()?;
                 self.stale = Some(duration::seconds(&literal)?.ok_or_else(|| {
-                    Error::new(literal.span(), "an answer that may be old for ever is one with `ttl = \"none\"`")
+                    Error::new(
+                        literal.span(),
+                        "an answer that may be old for ever is one with `ttl = \"none\"`",
+                    )
                 })?);
             }
             ("lock", true) => self.lock = Some(input.parse::<LitBool>()?.value),
@@ -90,14 +95,19 @@ impl Options {
 
     /// Whether they fit together.
     fn fit(&self, seen: &[Ident]) -> Result<()> {
-        let place = |word: &str| {
-            seen.iter().find(|name| *name == word).map_or_else(Span::call_site, Ident::span)
-        };
+        let place =
+            |word: &str| seen.iter().find(|name| *name == word).map_or_else(Span::call_site, Ident::span);
         if let (Some(_), Some(span)) = (&self.user, self.shared) {
-            return Err(Error::new(span, "an answer is one user's or everybody's: leave out `user` or `shared`"));
+            return Err(Error::new(
+                span,
+                "an answer is one user's or everybody's: leave out `user` or `shared`",
+            ));
         }
         if self.stale.is_some() && self.ttl == Ttl::Unlimited {
-            return Err(Error::new(place("stale"), "an answer without a lifetime never gets old: leave out `stale`"));
+            return Err(Error::new(
+                place("stale"),
+                "an answer without a lifetime never gets old: leave out `stale`",
+            ));
         }
         if let Some(name) = &self.name
             && name.value().is_empty()
