@@ -30,6 +30,7 @@ pub struct ClientOptions {
     deadlines: Deadlines,
     backoff: Backoff,
     max_idle: usize,
+    look_aside: bool,
     listener: Listener,
 }
 
@@ -39,6 +40,7 @@ impl Default for ClientOptions {
             deadlines: Deadlines::default(),
             backoff: Backoff::default(),
             max_idle: 16,
+            look_aside: false,
             listener: Listener::default(),
         }
     }
@@ -70,6 +72,15 @@ impl ClientOptions {
     #[must_use]
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.max_idle = connections;
+        self
+    }
+
+    /// Whether a thread of its own looks if a server is back that was away. Then no call ever waits for
+    /// the look; the first ones after the server's return are still answered without it. The thread ends
+    /// with its look.
+    #[must_use]
+    pub fn look_aside(mut self, aside: bool) -> Self {
+        self.look_aside = aside;
         self
     }
 
@@ -117,6 +128,7 @@ struct Inner {
     deadlines: Deadlines,
     pool: Pool<Box<Connection>>,
     breaker: Breaker,
+    look_aside: bool,
     listener: Listener,
     counters: Counters,
     /// What the breaker's times count from.
@@ -136,7 +148,7 @@ impl Client {
     /// A client with options of its own.
     #[must_use]
     pub fn with_options(url: RedisUrl, options: ClientOptions) -> Self {
-        let ClientOptions { deadlines, backoff, max_idle, listener } = options;
+        let ClientOptions { deadlines, backoff, max_idle, look_aside, listener } = options;
         let longest_call = deadlines.connect.saturating_add(deadlines.reply);
         Self {
             inner: Arc::new(Inner {
@@ -145,6 +157,7 @@ impl Client {
                 deadlines,
                 pool: Pool::new(max_idle),
                 breaker: Breaker::new(backoff, longest_call),
+                look_aside,
                 listener,
                 counters: Counters::default(),
                 made: Instant::now(),
@@ -182,6 +195,13 @@ impl Client {
         self.run(Call::Read, Connection::ping)
     }
 
+    /// The time that a PING takes, asked for also while calls are held back because the server was away.
+    /// An answer lets them go again.
+    pub fn look(&self) -> Result<Duration, RedisError> {
+        let admission = if self.is_paused() { Admission::Probe } else { Admission::Pass };
+        self.inner.attempt_noted(Call::Read, admission, &mut Connection::ping)
+    }
+
     /// Lends a connection to `exchange`. Unless the call is [`Call::Once`], `exchange` is run a second
     /// time, on a new connection, if the first turns out to have been closed while it was idle.
     pub fn run<T>(
@@ -190,17 +210,20 @@ impl Client {
         mut exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
         let inner = &*self.inner;
-        let admission = inner.breaker.admit(|| inner.made.elapsed());
+        let mut admission = inner.breaker.admit(|| inner.made.elapsed());
+        if admission == Admission::Probe && inner.look_aside {
+            let client = self.clone();
+            let look =
+                move || drop(client.inner.attempt_noted(Call::Read, Admission::Probe, &mut Connection::ping));
+            // Without a thread the right to look runs out, and a later call gets it.
+            drop(std::thread::Builder::new().name("redis-look".to_owned()).spawn(look));
+            admission = Admission::Wait(Duration::ZERO);
+        }
         if let Admission::Wait(retry_in) = admission {
             inner.counters.skipped.add();
             return Err(RedisError::Paused { address: inner.address.clone(), retry_in });
         }
-        let result = inner.attempt(call, &mut exchange);
-        match &result {
-            Err(error) => inner.note_failure(error, admission, call),
-            Ok(_) => inner.note_success(call),
-        }
-        result
+        inner.attempt_noted(call, admission, &mut exchange)
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -209,6 +232,20 @@ impl Client {
 }
 
 impl Inner {
+    fn attempt_noted<T>(
+        &self,
+        call: Call,
+        admission: Admission,
+        exchange: &mut impl FnMut(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let result = self.attempt(call, exchange);
+        match &result {
+            Err(error) => self.note_failure(error, admission, call),
+            Ok(_) => self.note_success(call),
+        }
+        result
+    }
+
     fn attempt<T>(
         &self,
         call: Call,

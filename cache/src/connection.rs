@@ -213,6 +213,26 @@ impl Connection {
         Ok(replies)
     }
 
+    /// As [`pipeline`](Self::pipeline), without copying: each reply is lent to `take`, with its number,
+    /// while it lies in the connection's buffer.
+    pub fn queries(
+        &mut self,
+        pipeline: &Pipeline,
+        mut take: impl FnMut(usize, ReplyRef<'_>),
+    ) -> Result<(), RedisError> {
+        self.begin()?;
+        self.out.extend_from_slice(&pipeline.bytes);
+        self.owed = pipeline.commands;
+        if self.owed > 0 {
+            self.send(Limit::starting_now(self.deadlines.reply))?;
+        }
+        for number in 0..pipeline.commands {
+            let limit = Limit::starting_now(self.deadlines.reply);
+            take(number, self.receive(limit)?);
+        }
+        Ok(())
+    }
+
     /// The time that a PING takes.
     pub fn ping(&mut self) -> Result<Duration, RedisError> {
         let start = Instant::now();

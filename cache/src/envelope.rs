@@ -98,13 +98,16 @@ pub(crate) fn open<'a>(
     if head[1] != PICKLE {
         return Err(Rejection::Format(head[1]));
     }
-    let mut ends_at = [0; 8];
-    ends_at.copy_from_slice(&head[2..]);
-    let ends_at = u64::from_be_bytes(ends_at);
+    let ends_at = ends_at(bytes);
     if ends_at != 0 && ends_at <= now_ms() {
         return Err(Rejection::Expired);
     }
     Ok(payload)
+}
+
+/// When a value ends that [`open`] has taken, in milliseconds since 1970; 0 is never.
+pub(crate) fn ends_at(bytes: &[u8]) -> u64 {
+    bytes.get(2..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn tag(key: &SigningKey, place: Place<'_>, head: &[u8], payload: &[u8]) -> blake3::Hash {

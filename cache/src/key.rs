@@ -187,19 +187,45 @@ pub fn escape_glob(text: &[u8]) -> Vec<u8> {
 }
 
 /// Keys that begin with a text in which only `*` is a wildcard.
+///
+/// ```
+/// use dontmanage_cache::{Beginning, KeyPrefix};
+///
+/// let reports = Beginning::new(&KeyPrefix::new("_3f1b").unwrap(), b"report[1]*total");
+/// assert!(reports.covers(b"_3f1b|report[1].sum.total"));
+/// assert!(!reports.covers(b"_3f1b|report1.sum.total"));
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Beginning {
+pub struct Beginning {
     /// The text before the first `*`, between the stars, and after the last.
     parts: Vec<Vec<u8>>,
 }
 
 impl Beginning {
     /// Keys of a site that begin with `text`.
-    pub(crate) fn new(prefix: &KeyPrefix, text: &[u8]) -> Self {
+    #[must_use]
+    pub fn new(prefix: &KeyPrefix, text: &[u8]) -> Self {
+        Self::after(&prefix.with_bar, text)
+    }
+
+    /// Full keys that begin with `text`, whoever's they are.
+    #[must_use]
+    pub fn shared(text: &[u8]) -> Self {
+        Self::after("", text)
+    }
+
+    /// Keys of a user of a site that begin with `text`.
+    #[must_use]
+    pub fn of_user(prefix: &KeyPrefix, user: &str, text: &[u8]) -> Self {
+        Self::after(&format!("{}user:{user}:", prefix.with_bar), text)
+    }
+
+    /// What stands before the text is taken as it is: it is no place for a wildcard.
+    fn after(before: &str, text: &[u8]) -> Self {
         let mut parts: Vec<Vec<u8>> = text.split(|&byte| byte == b'*').map(<[u8]>::to_vec).collect();
-        // `split` gives one part at least; the prefix is no place for a wildcard.
+        // `split` gives one part at least.
         if let Some(first) = parts.first_mut() {
-            first.splice(0..0, prefix.with_bar.bytes());
+            first.splice(0..0, before.bytes());
         }
         Self { parts }
     }
@@ -214,8 +240,9 @@ impl Beginning {
         pattern
     }
 
-    /// Whether a key is one of them, byte by byte.
-    pub(crate) fn covers(&self, key: &[u8]) -> bool {
+    /// Whether a full key is one of them, byte by byte.
+    #[must_use]
+    pub fn covers(&self, key: &[u8]) -> bool {
         let mut rest = key;
         for (at, part) in self.parts.iter().enumerate() {
             // The first part is at the start; the next ones come anywhere after it, as soon as they can.

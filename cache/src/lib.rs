@@ -55,6 +55,7 @@ with_cache(&cache, || println!("{}", slow_add(40, 2)));
 //! * [`Connection`]: one connection, with a deadline for everything (probes use it alone);
 //! * [`Client`]: connections shared by a process's threads, behind a circuit breaker;
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
+//! * [`Store`]: pickles at full keys, for bindings that pickle values themselves;
 //! * [`Flush`]: all keys of a site, and nobody else's;
 //! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;
 //! * [`memo`]: functions whose answers are kept, for `redis_cache` in Rust and Python;
@@ -79,6 +80,7 @@ mod flush;
 mod info;
 mod key;
 mod lifetime;
+mod local_copy;
 pub mod memo;
 #[cfg(feature = "async")]
 mod offload;
@@ -91,6 +93,7 @@ pub mod serde;
 mod server_error;
 mod signing_key;
 mod stats;
+mod store;
 mod strict;
 #[cfg(feature = "serde")]
 mod typed;
@@ -114,14 +117,16 @@ pub use error::{Phase, RedisError};
 pub use event::Event;
 pub use flush::{Flush, FlushError, FlushReport};
 pub use info::Info;
-pub use key::{Key, KeyPrefix, KeyPrefixError, Scope, escape_glob};
+pub use key::{Beginning, Key, KeyPrefix, KeyPrefixError, Scope, escape_glob};
 pub use lifetime::{Lifetime, Ttl};
+pub use local_copy::{Limits, LocalCopy};
 #[cfg(feature = "async")]
 pub use offload::set_offload;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use stats::Stats;
+pub use store::{Found, Store};
 pub use strict::Strict;
 #[cfg(feature = "serde")]
 pub use typed::StoreError;

@@ -46,6 +46,15 @@ counters! {
     connects,
 }
 
+impl Counters {
+    /// What was found is of no use to the reader: it was counted as a hit and is a miss.
+    pub(crate) fn unreadable(&self) {
+        self.hits.take_back();
+        self.misses.add();
+        self.unreadable.add();
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
