@@ -106,13 +106,13 @@ fn on_a_terminal_all_sites_are_asked_for() {
     set(&redis, &["one|k", "shared"]);
     let flush = || bench.command(&["cache", "flush", "--all-sites"]);
     for no in ["n\n", "\n", "\u{4}"] {
-        let (status, shown) = on_terminal(flush(), no);
+        let (status, shown) = on_terminal(flush(), "[y/N] ", no);
         assert_eq!(status, Some(1), "{shown}");
         assert!(shown.contains("remove all cached values of 1 site (one)? [y/N]"), "{shown}");
         assert!(shown.contains("nothing was removed"), "{shown}");
     }
     assert_eq!(keys(&redis).len(), 2);
-    let (status, shown) = on_terminal(flush(), "y\n");
+    let (status, shown) = on_terminal(flush(), "[y/N] ", "y\n");
     assert_eq!(status, Some(0), "{shown}");
     assert_eq!(keys(&redis), ["shared"]);
 }
@@ -138,7 +138,7 @@ fn a_bar_is_drawn_on_a_terminal_and_cleared_at_the_end() {
     redis.cli(&["EVAL", "for i = 1, 100000 do redis.call('SET', 'one|' .. i, 'x') end", "0"]);
     let mut command = bench.command(&["cache", "flush", "--site", "one"]);
     command.env("TERM", "xterm");
-    let (status, shown) = on_terminal(command, "");
+    let (status, shown) = on_terminal(command, "", "");
     assert_eq!(status, Some(0), "{shown}");
     assert!(shown.contains("keys looked at"), "{shown:?}");
     assert!(shown.trim_end().ends_with(" s") && shown.contains("removed 100,000"), "{shown:?}");

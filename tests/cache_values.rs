@@ -258,7 +258,7 @@ fn a_key_tells_a_terminal_nothing_and_a_pipe_everything() {
     let (redis, bench) = bench();
     redis.cli_with(&["EVAL", "redis.call('SET', '_abc|' .. ARGV[1], 'x')", "0"], b"\x1b[2J\xff");
     let args = ["cache", "keys", "--site", "one"];
-    let (status, shown) = on_terminal(bench.command(&args), "");
+    let (status, shown) = on_terminal(bench.command(&args), "", "");
     assert_eq!((status, shown.trim_end()), (Some(0), "\\u{1b}[2J\\xff"));
     let output = bench.command(&args).output().expect("a run");
     assert_eq!(output.stdout, b"\x1b[2J\xff\n");
