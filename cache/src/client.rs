@@ -31,6 +31,7 @@ pub struct ClientOptions {
     backoff: Backoff,
     max_idle: usize,
     look_aside: bool,
+    pack_above: Option<usize>,
     listener: Listener,
 }
 
@@ -41,6 +42,7 @@ impl Default for ClientOptions {
             backoff: Backoff::default(),
             max_idle: 16,
             look_aside: false,
+            pack_above: None,
             listener: Listener::default(),
         }
     }
@@ -81,6 +83,14 @@ impl ClientOptions {
     #[must_use]
     pub fn look_aside(mut self, aside: bool) -> Self {
         self.look_aside = aside;
+        self
+    }
+
+    /// Above how many bytes a signed value is compressed, if it gets smaller by that; never without this. Every
+    /// reader of this version reads both, whatever its own setting.
+    #[must_use]
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.pack_above = Some(bytes);
         self
     }
 
@@ -129,6 +139,7 @@ struct Inner {
     pool: Pool<Box<Connection>>,
     breaker: Breaker,
     look_aside: bool,
+    pack_above: Option<usize>,
     listener: Listener,
     counters: Counters,
     /// What the breaker's times count from.
@@ -148,7 +159,7 @@ impl Client {
     /// A client with options of its own.
     #[must_use]
     pub fn with_options(url: RedisUrl, options: ClientOptions) -> Self {
-        let ClientOptions { deadlines, backoff, max_idle, look_aside, listener } = options;
+        let ClientOptions { deadlines, backoff, max_idle, look_aside, pack_above, listener } = options;
         let longest_call = deadlines.connect.saturating_add(deadlines.reply);
         Self {
             inner: Arc::new(Inner {
@@ -158,6 +169,7 @@ impl Client {
                 pool: Pool::new(max_idle),
                 breaker: Breaker::new(backoff, longest_call),
                 look_aside,
+                pack_above,
                 listener,
                 counters: Counters::default(),
                 made: Instant::now(),
@@ -224,6 +236,10 @@ impl Client {
             return Err(RedisError::Paused { address: inner.address.clone(), retry_in });
         }
         inner.attempt_noted(call, admission, &mut exchange)
+    }
+
+    pub(crate) fn pack_above(&self) -> Option<usize> {
+        self.inner.pack_above
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! byte 0        magic, 0xDC: no pickle begins with it
-//! byte 1        format of the payload: 1 = pickle (2 is kept for a compressed pickle)
+//! byte 1        format of the payload: 1 = pickle, 2 = pickle packed with LZ4
 //! bytes 2..10   when the value ends, milliseconds since 1970, highest byte first; 0 = never
 //! bytes 10..26  tag
 //! bytes 26..    payload
@@ -13,13 +13,17 @@
 //! write to Redis can neither make a value, nor move one to another key, field or site, nor bring one
 //! back after its end. 16 bytes of tag are 128 bits, as strong as the guessing they have to resist.
 
+use std::borrow::Cow;
+
 use blake3::Hasher;
 
 use crate::lifetime::now_ms;
+use crate::packing;
 use crate::signing_key::SigningKey;
 
 const MAGIC: u8 = 0xDC;
 const PICKLE: u8 = 1;
+const PACKED: u8 = 2;
 const TAG: usize = 16;
 const TAG_START: usize = 10;
 pub(crate) const HEADER: usize = TAG_START + TAG;
@@ -55,6 +59,9 @@ pub enum Rejection {
     /// From a newer version.
     #[error("it has the format {0}, which this version does not read")]
     Format(u8),
+    /// Signed by us and yet not to be unpacked: a mistake of the program that wrote it.
+    #[error("it does not unpack")]
+    Packing,
 }
 
 /// Begins a value in `out`; the payload is to be appended, then [`seal`] called.
@@ -62,11 +69,26 @@ pub(crate) fn begin(out: &mut Vec<u8>) {
     out.resize(out.len() + HEADER, 0);
 }
 
-/// Signs what [`begin`] began at the start of `out`.
-pub(crate) fn seal(out: &mut [u8], key: &SigningKey, place: Place<'_>, ends_at: u64) {
+/// Signs what [`begin`] began at the start of `out`; a payload of more than `pack_above` bytes is packed
+/// first, if it gets smaller.
+pub(crate) fn seal(
+    out: &mut Vec<u8>,
+    key: &SigningKey,
+    place: Place<'_>,
+    ends_at: u64,
+    pack_above: Option<usize>,
+) {
+    let mut format = PICKLE;
+    if pack_above.is_some_and(|size| out.len() - HEADER > size)
+        && let Some(packed) = packing::pack(&out[HEADER..])
+    {
+        out.truncate(HEADER);
+        out.extend_from_slice(&packed);
+        format = PACKED;
+    }
     let (header, payload) = out.split_at_mut(HEADER);
     header[0] = MAGIC;
-    header[1] = PICKLE;
+    header[1] = format;
     header[2..TAG_START].copy_from_slice(&ends_at.to_be_bytes());
     let tag = tag(key, place, &header[..TAG_START], payload);
     header[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
@@ -77,11 +99,11 @@ pub(crate) fn open<'a>(
     bytes: &'a [u8],
     key: Option<&SigningKey>,
     place: Place<'_>,
-) -> Result<&'a [u8], Rejection> {
+) -> Result<Cow<'a, [u8]>, Rejection> {
     let signed = bytes.first() == Some(&MAGIC);
     let key = match key {
         None if signed => return Err(Rejection::NoKey),
-        None => return Ok(bytes),
+        None => return Ok(Cow::Borrowed(bytes)),
         Some(_) if !signed => return Err(Rejection::Unsigned),
         Some(key) => key,
     };
@@ -95,14 +117,17 @@ pub(crate) fn open<'a>(
         return Err(Rejection::Signature);
     }
     // Only now: what the head says is ours.
-    if head[1] != PICKLE {
+    if !matches!(head[1], PICKLE | PACKED) {
         return Err(Rejection::Format(head[1]));
     }
     let ends_at = ends_at(bytes);
     if ends_at != 0 && ends_at <= now_ms() {
         return Err(Rejection::Expired);
     }
-    Ok(payload)
+    if head[1] == PACKED {
+        return packing::unpack(payload).map(Cow::Owned).ok_or(Rejection::Packing);
+    }
+    Ok(Cow::Borrowed(payload))
 }
 
 /// When a value ends that [`open`] has taken, in milliseconds since 1970; 0 is never.
@@ -140,16 +165,19 @@ mod tests {
         let mut out = Vec::new();
         begin(&mut out);
         out.extend_from_slice(payload);
-        seal(&mut out, &key(1), place, ends_at);
+        seal(&mut out, &key(1), place, ends_at, None);
         out
     }
 
     #[test]
     fn a_value_opens_where_it_was_put() {
         let field = Place { field: Some(b"f"), ..PLACE };
-        assert_eq!(open(&sealed(b"N.", PLACE, 0), Some(&key(1)), PLACE), Ok(&b"N."[..]));
-        assert_eq!(open(&sealed(b"", field, 0), Some(&key(1)), field), Ok(&b""[..]));
-        assert_eq!(open(&sealed(b"N.", PLACE, now_ms() + 60_000), Some(&key(1)), PLACE), Ok(&b"N."[..]));
+        assert_eq!(open(&sealed(b"N.", PLACE, 0), Some(&key(1)), PLACE), Ok(Cow::Borrowed(&b"N."[..])));
+        assert_eq!(open(&sealed(b"", field, 0), Some(&key(1)), field), Ok(Cow::Borrowed(&b""[..])));
+        assert_eq!(
+            open(&sealed(b"N.", PLACE, now_ms() + 60_000), Some(&key(1)), PLACE),
+            Ok(Cow::Borrowed(&b"N."[..]))
+        );
     }
 
     #[test]
@@ -179,12 +207,12 @@ mod tests {
         assert_eq!(open(b"", Some(&key(1)), PLACE), Err(Rejection::Unsigned));
         assert_eq!(open(&bytes, Some(&key(2)), PLACE), Err(Rejection::Signature));
         assert_eq!(open(&bytes, None, PLACE), Err(Rejection::NoKey));
-        assert_eq!(open(b"N.", None, PLACE), Ok(&b"N."[..]));
+        assert_eq!(open(b"N.", None, PLACE), Ok(Cow::Borrowed(&b"N."[..])));
         let late = sealed(b"N.", PLACE, now_ms());
         assert_eq!(open(&late, Some(&key(1)), PLACE), Err(Rejection::Expired));
 
         let mut newer = bytes.clone();
-        newer[1] = 2;
+        newer[1] = 3;
         assert_eq!(
             open(&newer, Some(&key(1)), PLACE),
             Err(Rejection::Signature),
@@ -193,7 +221,33 @@ mod tests {
         let (head, payload) = newer.split_at_mut(HEADER);
         let tag = tag(&key(1), PLACE, &head[..TAG_START], payload);
         head[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
-        assert_eq!(open(&newer, Some(&key(1)), PLACE), Err(Rejection::Format(2)));
+        assert_eq!(open(&newer, Some(&key(1)), PLACE), Err(Rejection::Format(3)));
+    }
+
+    #[test]
+    fn a_large_payload_is_packed_and_one_that_is_not_packed_right_is_rejected() {
+        let payload = b"ab".repeat(1000);
+        let pack = |above| {
+            let mut out = Vec::new();
+            begin(&mut out);
+            out.extend_from_slice(&payload);
+            seal(&mut out, &key(1), PLACE, 0, Some(above));
+            out
+        };
+        let packed = pack(1999);
+        assert!(packed.len() < 200 && packed[1] == PACKED);
+        assert_eq!(open(&packed, Some(&key(1)), PLACE).as_deref(), Ok(&payload[..]));
+        assert_eq!(pack(2000), sealed(&payload, PLACE, 0), "up to the size it is as it is");
+        let mut unpacked = packed.clone();
+        unpacked[1] = PICKLE;
+        assert_eq!(open(&unpacked, Some(&key(1)), PLACE), Err(Rejection::Signature), "the format is signed");
+
+        let mut wrong = sealed(&u32::MAX.to_le_bytes(), PLACE, 0);
+        wrong[1] = PACKED;
+        let (head, payload) = wrong.split_at_mut(HEADER);
+        let tag = tag(&key(1), PLACE, &head[..TAG_START], payload);
+        head[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
+        assert_eq!(open(&wrong, Some(&key(1)), PLACE), Err(Rejection::Packing));
     }
 
     #[test]

@@ -84,6 +84,7 @@ mod local_copy;
 pub mod memo;
 #[cfg(feature = "async")]
 mod offload;
+mod packing;
 pub mod pickle;
 mod pool;
 mod resp;

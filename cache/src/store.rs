@@ -1,6 +1,7 @@
 //! Pickles at full keys: what a [`Cache`](crate::Cache) does for plain data, open to bindings that pickle
 //! values themselves.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::cache::CacheError;
@@ -70,9 +71,9 @@ impl<'c> Store<'c> {
         }
         // The envelope knows the end.
         self.client.run(Call::Read, |redis| match redis.query(&[b"GET", key])? {
-            ReplyRef::Bulk(bytes) => {
-                Ok(self.opened_until(bytes, place).map(|(pickle, ends_at)| Some(found(pickle, ends_at))))
-            }
+            ReplyRef::Bulk(bytes) => Ok(self
+                .opened_until(bytes, place)
+                .map(|(pickle, ends_at)| Some(found(pickle.into_owned(), ends_at)))),
             ReplyRef::Nil => {
                 self.client.counters().misses.add();
                 Ok(Ok(None))
@@ -115,7 +116,7 @@ impl<'c> Store<'c> {
             let place = Place { key: key.as_ref(), field: None };
             let (pickle, ends_at) = self.opened_until(&bytes, place)?;
             match left {
-                None => Ok(Some(found(pickle, ends_at))),
+                None => Ok(Some(found(pickle.into_owned(), ends_at))),
                 Some(left) => Ok(still_there(left.as_int()).map(|left| Found { pickle: bytes, left })),
             }
         });
@@ -237,7 +238,7 @@ impl<'c> Store<'c> {
         let mut stored = stored.into_iter();
         let mut fields = Vec::with_capacity(stored.len() / 2);
         while let (Some(field), Some(bytes)) = (stored.next(), stored.next()) {
-            let value = self.opened(&bytes, Place { key, field: Some(&field) }).map(<[u8]>::to_vec);
+            let value = self.opened(&bytes, Place { key, field: Some(&field) }).map(Cow::into_owned);
             fields.push((field, value));
         }
         Ok(fields)
@@ -294,7 +295,7 @@ impl<'c> Store<'c> {
         let mut read = Some(read);
         self.client.run(Call::Read, |redis| match redis.query(command)? {
             ReplyRef::Bulk(bytes) => {
-                Ok(self.opened(bytes, place).map(|payload| read.take().map(|read| read(payload))))
+                Ok(self.opened(bytes, place).map(|payload| read.take().map(|read| read(&payload))))
             }
             ReplyRef::Nil => {
                 self.client.counters().misses.add();
@@ -317,7 +318,7 @@ impl<'c> Store<'c> {
             let (mut value, mut left) = (None, None);
             redis.queries(&pipeline, |number, reply| match (number, reply) {
                 (0, ReplyRef::Bulk(bytes)) => {
-                    value = Some(Ok(Some(self.opened(bytes, place).map(<[u8]>::to_vec))));
+                    value = Some(Ok(Some(self.opened(bytes, place).map(Cow::into_owned))));
                 }
                 (0, ReplyRef::Nil) => value = Some(Ok(None)),
                 (0, ReplyRef::Error(error)) => value = Some(Err(error)),
@@ -340,7 +341,7 @@ impl<'c> Store<'c> {
     }
 
     /// The payload of stored bytes, counted as hit or miss.
-    fn opened<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<&'b [u8], CacheError> {
+    fn opened<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<Cow<'b, [u8]>, CacheError> {
         let counters = self.client.counters();
         match envelope::open(bytes, self.signing_key, place) {
             Ok(payload) => {
@@ -356,7 +357,7 @@ impl<'c> Store<'c> {
     }
 
     /// As [`opened`](Self::opened), with the end that an envelope tells: milliseconds since 1970, 0 is none.
-    fn opened_until<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<(&'b [u8], u64), CacheError> {
+    fn opened_until<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<(Cow<'b, [u8]>, u64), CacheError> {
         let payload = self.opened(bytes, place)?;
         Ok((payload, if self.signing_key.is_some() { envelope::ends_at(bytes) } else { 0 }))
     }
@@ -367,7 +368,7 @@ impl<'c> Store<'c> {
         let mut out = Vec::with_capacity(envelope::HEADER + pickle.len());
         envelope::begin(&mut out);
         out.extend_from_slice(pickle);
-        envelope::seal(&mut out, key, place, lifetime.ends_at());
+        envelope::seal(&mut out, key, place, lifetime.ends_at(), self.client.pack_above());
         Some(out)
     }
 
@@ -404,7 +405,7 @@ impl<'c> Store<'c> {
         if let Some(key) = self.signing_key {
             envelope::begin(&mut out);
             write(&mut out)?;
-            envelope::seal(&mut out, key, place, lifetime.ends_at());
+            envelope::seal(&mut out, key, place, lifetime.ends_at(), self.client.pack_above());
         } else {
             write(&mut out)?;
         }
@@ -455,7 +456,7 @@ impl<'c> Store<'c> {
             let sealed = match redis.query(&[b"GET", key]) {
                 Ok(ReplyRef::Bulk(bytes)) => envelope::open(bytes, self.signing_key, place)
                     .ok()
-                    .and_then(|payload| self.sealed(place, payload, lifetime)),
+                    .and_then(|payload| self.sealed(place, &payload, lifetime)),
                 Ok(_) => None,
                 Err(error) if is_wrong_type(&error) => None,
                 Err(error) => return Err(error),
@@ -495,12 +496,12 @@ impl<'c> Store<'c> {
     }
 }
 
-fn found(pickle: &[u8], ends_at: u64) -> Found {
+fn found(pickle: Vec<u8>, ends_at: u64) -> Found {
     let left = match ends_at {
         0 => Ttl::Unlimited,
         ends_at => Ttl::Left(Duration::from_millis(ends_at.saturating_sub(now_ms()))),
     };
-    Found { pickle: pickle.to_vec(), left }
+    Found { pickle, left }
 }
 
 /// What PTTL answered, if the key was still there.

@@ -303,7 +303,7 @@ impl Call {
             return Seen::Rejected;
         };
         self.memo.counters().bytes_read.add_many(payload.len() as u64);
-        read(payload).map_or(Seen::Unreadable, |answer| Seen::Answer(answer, fresh))
+        read(&payload).map_or(Seen::Unreadable, |answer| Seen::Answer(answer, fresh))
     }
 
     /// Whether the answer's age matters.

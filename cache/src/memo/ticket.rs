@@ -133,7 +133,8 @@ impl Ticket {
         envelope::begin(&mut out);
         write(&mut out)?;
         let ends_at = self.memo.options().kept().ends_at();
-        envelope::seal(&mut out, key, Place { key: &self.key, field: None }, ends_at);
+        let place = Place { key: &self.key, field: None };
+        envelope::seal(&mut out, key, place, ends_at, self.cache.client.pack_above());
         Ok(out)
     }
 

@@ -96,3 +96,43 @@ ask(b'SET', b'bare|k', pickle.dumps(price))
     assert_eq!(cache.get("k"), Some(Price { amount: 2.0, currency: "EUR".to_owned(), since: None }));
     assert_eq!(cache.get_value("k").and_then(|value| value.get("amount").cloned()), Some(Value::Int(2)));
 }
+
+#[test]
+fn large_signed_values_are_compressed_if_wanted_and_read_by_everyone() {
+    let server = Server::start();
+    let options = || ClientOptions::new().deadlines(patient());
+    let cache = |options| {
+        Cache::new(Client::with_options(server.url(), options), KeyPrefix::new("site").expect("a prefix"))
+    };
+    let signed = |options| cache(options).with_signing_key(SigningKey::from_bytes([7; 32]));
+    let (packing, plain) = (signed(options().compress_above(1000)), signed(options()));
+    let size = |key: &str| {
+        let reply = server.connection().command(&[b"STRLEN", &plain.make_key(key)]).expect("strlen");
+        reply.as_int().expect("a number")
+    };
+    let large: Vec<String> = (0..500).map(|number| format!("line number {number}")).collect();
+    plain.set("plain", &large, Lifetime::NONE).expect("set");
+    packing.set("packed", &large, Lifetime::secs(60)).expect("set");
+    packing.set("small", "x", Lifetime::NONE).expect("set");
+    plain.set("as small", "x", Lifetime::NONE).expect("set");
+    assert!(size("packed") * 2 < size("plain"), "{} {}", size("packed"), size("plain"));
+    assert_eq!(size("small"), size("as small"));
+    for reader in [&packing, &plain] {
+        assert_eq!(reader.get::<Vec<String>>("packed").as_ref(), Some(&large));
+        assert_eq!(reader.get::<Vec<String>>("plain").as_ref(), Some(&large));
+    }
+    packing.set_field("h", "f", &large).expect("set");
+    assert_eq!(plain.get_field::<Vec<String>>("h", "f").as_ref(), Some(&large));
+    assert_eq!(plain.hgetall("h").len(), 1);
+    assert!(plain.expire_key("packed", Lifetime::secs(600)), "also signed anew");
+    assert_eq!(plain.get::<Vec<String>>("packed").as_ref(), Some(&large));
+    // Moved, it is rejected as any other value.
+    let copied = server.connection().command(&[b"COPY", &plain.make_key("packed"), &plain.make_key("moved")]);
+    copied.expect("copy");
+    assert_eq!(plain.get::<Vec<String>>("moved"), None);
+
+    let bare = cache(options().compress_above(1000)).for_site(KeyPrefix::new("bare").expect("a prefix"));
+    bare.set("k", &large, Lifetime::NONE).expect("set");
+    let stored = server.connection().command(&[b"GET", b"bare|k"]).expect("get");
+    assert!(stored.as_bytes().is_some_and(|bytes| bytes.starts_with(b"\x80\x05")), "a bare pickle stays one");
+}
