@@ -6,8 +6,11 @@
 //!               │          └────────────┴─> backoff ─> starting …       failed after the restart limit
 //! ```
 
+mod health;
 mod instance;
+mod life;
 mod report;
+mod stopping;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +19,7 @@ pub use report::Note;
 
 use std::time::{Duration, Instant};
 
-use instance::{Next, Unreadiness};
+use instance::Next;
 
 use super::backoff::{self, Jitter};
 use super::exit::Exit;
@@ -25,13 +28,6 @@ use super::plan::InstanceSpec;
 /// Which instance, as an index into the plan's list.
 pub type Id = usize;
 
-/// How long what a program left behind has to end after the program itself did.
-const SWEEP_GRACE: Duration = Duration::from_secs(5);
-/// How long each program has once the guard or the patience is gone.
-const HURRIED_GRACE: Duration = Duration::from_secs(3);
-/// How often a program that is not ready yet is asked at first, and later.
-const ASK_SOON: Duration = Duration::from_millis(10);
-const ASK_LATER: Duration = Duration::from_millis(500);
 /// After how long a program that does not get ready is mentioned, and then given up.
 const SLOW_START: Duration = Duration::from_secs(3);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -185,206 +181,6 @@ impl Machine {
         actions
     }
 
-    fn spawned(&mut self, id: Id, pid: i32, now: Instant, actions: &mut Vec<Action>) {
-        let instance = &mut self.instances[id];
-        instance.starts += 1;
-        if instance.spec.ready.is_some() {
-            let unready =
-                Unreadiness { ask: Some(now), mention: now + SLOW_START, give_up: now + START_TIMEOUT };
-            instance.state = State::Starting { pid, since: now, unready };
-        } else {
-            instance.state = State::Starting { pid, since: now, unready: Unreadiness::none(now) };
-            self.answered(id, now, actions);
-        }
-    }
-
-    fn not_spawned(&mut self, id: Id, why: String, permanent: bool, now: Instant, actions: &mut Vec<Action>) {
-        actions.push(Action::Tell(id, Note::NotSpawned(why)));
-        if permanent {
-            self.fail(id, actions);
-        } else {
-            self.recover(id, now, actions);
-        }
-    }
-
-    fn ended(&mut self, id: Id, exit: Exit, leftovers: bool, now: Instant, actions: &mut Vec<Action>) {
-        let instance = &mut self.instances[id];
-        instance.last_exit = Some(exit);
-        // Asked to stop, what the program started has the same time as the program itself.
-        let (next, kill_at, expected) = match instance.state {
-            State::Stopping { next, kill_at, .. } => (next, kill_at, true),
-            State::Starting { .. } | State::Ready { .. } => {
-                (instance.after_own_end(exit, now), Some(now + SWEEP_GRACE), false)
-            }
-            State::Waiting
-            | State::Launching
-            | State::Sweeping { .. }
-            | State::Backoff { .. }
-            | State::Stopped
-            | State::Failed => return,
-        };
-        actions.push(Action::Tell(id, Note::Ended { exit, expected }));
-        if leftovers {
-            instance.state = State::Sweeping { kill_at, next };
-            actions.push(if kill_at.is_some() { Action::Sweep(id) } else { Action::KillLeftovers(id) });
-        } else {
-            self.go_on(id, next, now, actions);
-        }
-    }
-
-    fn swept(&mut self, id: Id, now: Instant, actions: &mut Vec<Action>) {
-        if let State::Sweeping { next, .. } = self.instances[id].state {
-            actions.push(Action::Tell(id, Note::Swept));
-            self.go_on(id, next, now, actions);
-        }
-    }
-
-    /// The process and all it started are gone.
-    fn go_on(&mut self, id: Id, next: Next, now: Instant, actions: &mut Vec<Action>) {
-        match next {
-            Next::Stop => self.instances[id].state = State::Stopped,
-            Next::Fail => self.fail(id, actions),
-            Next::Restart => self.instances[id].state = State::Waiting,
-            Next::Recover => self.recover(id, now, actions),
-        }
-    }
-
-    fn fail(&mut self, id: Id, actions: &mut Vec<Action>) {
-        self.instances[id].state = State::Failed;
-        actions.push(Action::Tell(id, Note::Failed(self.instances[id].last_exit)));
-        let holds_up_others = !self.instances[id].was_ready && self.has_dependents(id);
-        if (holds_up_others || self.exit_on_failure) && self.pace.is_none() {
-            actions.push(Action::Tell(id, Note::EndsTheBench));
-            self.pace = Some(Pace::Orderly);
-        }
-    }
-
-    fn recover(&mut self, id: Id, now: Instant, actions: &mut Vec<Action>) {
-        let instance = &mut self.instances[id];
-        instance.attempts += 1;
-        instance.restarts += 1;
-        if instance.attempts > instance.restart_limit() {
-            instance.restarts -= 1;
-            self.fail(id, actions);
-            return;
-        }
-        let wait = backoff::delay(instance.attempts, &mut self.jitter);
-        instance.state = State::Backoff { until: now + wait };
-        let attempt = instance.attempts;
-        let limit = instance.restart_limit();
-        actions.push(Action::Tell(id, Note::Backoff { wait, attempt, limit }));
-    }
-
-    fn answered(&mut self, id: Id, now: Instant, actions: &mut Vec<Action>) {
-        let instance = &mut self.instances[id];
-        instance.question_open = false;
-        match instance.state {
-            State::Starting { pid, since, .. } => {
-                instance.was_ready = true;
-                instance.health_failures = 0;
-                let ask_at = instance.spec.health.as_ref().map(|health| now + health.every);
-                instance.state = State::Ready { pid, since, ask_at };
-                actions.push(Action::Tell(id, Note::Ready(now.saturating_duration_since(since))));
-            }
-            State::Ready { ref mut ask_at, .. } => {
-                *ask_at = instance.spec.health.as_ref().map(|health| now + health.every);
-                if instance.health_failures > 0 {
-                    instance.health_failures = 0;
-                    actions.push(Action::Tell(id, Note::HealthyAgain));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn unanswered(&mut self, id: Id, why: String, at_work: bool, now: Instant, actions: &mut Vec<Action>) {
-        let instance = &mut self.instances[id];
-        instance.question_open = false;
-        match &mut instance.state {
-            State::Starting { since, unready, .. } => {
-                let age = now.saturating_duration_since(*since);
-                // Soon at first, because servers start in milliseconds; then ever more rarely.
-                unready.ask = Some(now + (age / 4).clamp(ASK_SOON, ASK_LATER));
-                if at_work {
-                    unready.give_up = now + START_TIMEOUT;
-                }
-                instance.last_complaint = Some(why);
-            }
-            State::Ready { ask_at, .. } => {
-                let Some(health) = &instance.spec.health else { return };
-                *ask_at = Some(now + health.every);
-                if at_work {
-                    // Loading or busy: alive, and a restart would only cost what it is doing.
-                    instance.health_failures = 0;
-                    return;
-                }
-                instance.health_failures += 1;
-                let (failures, limit) = (instance.health_failures, health.failures);
-                actions.push(Action::Tell(id, Note::Unanswered { why, failures, limit }));
-                if failures >= limit {
-                    self.stop(id, Next::Recover, now, actions);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn over_memory(&mut self, id: Id, how_much: String, now: Instant, actions: &mut Vec<Action>) {
-        if self.instances[id].pid().is_some() && !self.instances[id].is_stopping() {
-            actions.push(Action::Tell(id, Note::OverMemory(how_much)));
-            self.instances[id].restarts += 1;
-            self.stop(id, Next::Restart, now, actions);
-        }
-    }
-
-    /// Asks a process to stop; what has none is at its end at once.
-    fn stop(&mut self, id: Id, next: Next, now: Instant, actions: &mut Vec<Action>) {
-        let grace = match self.pace {
-            None | Some(Pace::Orderly) => self.instances[id].spec.stop_timeout,
-            Some(Pace::Hurried) => HURRIED_GRACE.min(self.instances[id].spec.stop_timeout),
-            Some(Pace::Now) => Duration::ZERO,
-        };
-        let instance = &mut self.instances[id];
-        match &mut instance.state {
-            State::Starting { pid, .. } | State::Ready { pid, .. } => {
-                let kill_at = (!grace.is_zero()).then(|| now + grace);
-                instance.state = State::Stopping { pid: *pid, since: now, kill_at, next };
-                actions.push(if kill_at.is_none() { Action::Kill(id) } else { Action::AskToStop(id) });
-            }
-            State::Stopping { kill_at, next: planned, .. } => {
-                *planned = next;
-                *kill_at = kill_at.map(|at| at.min(now + grace));
-            }
-            State::Sweeping { kill_at, next: planned } => {
-                *planned = next;
-                *kill_at = kill_at.map(|at| at.min(now + grace));
-            }
-            State::Waiting | State::Backoff { .. } | State::Stopped | State::Failed => {
-                let failed = matches!(instance.state, State::Failed);
-                match next {
-                    // A failure stays visible until somebody asks for a new start.
-                    Next::Stop if failed => {}
-                    Next::Stop | Next::Fail => instance.state = State::Stopped,
-                    Next::Restart | Next::Recover => instance.state = State::Waiting,
-                }
-            }
-            // Its answer comes before any other event.
-            State::Launching => {}
-        }
-    }
-
-    fn restart(&mut self, id: Id, now: Instant, actions: &mut Vec<Action>) {
-        if self.pace.is_none() {
-            let instance = &mut self.instances[id];
-            instance.attempts = 0;
-            instance.parked = false;
-            if instance.pid().is_some() {
-                instance.restarts += 1;
-            }
-            self.stop(id, Next::Restart, now, actions);
-        }
-    }
-
     fn timers(&mut self, now: Instant, actions: &mut Vec<Action>) {
         for id in 0..self.instances.len() {
             let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
@@ -451,58 +247,6 @@ impl Machine {
                 instance.health_failures = 0;
                 instance.last_complaint = None;
                 actions.push(Action::Spawn(id));
-            }
-        }
-    }
-
-    /// In reverse order: a program is stopped when nothing that depends on it is left. What has no
-    /// process is gone at once, which may be what others waited for.
-    fn shut_down(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let gone = |this: &Self| this.instances.iter().filter(|instance| instance.is_gone()).count();
-        loop {
-            let before = gone(self);
-            self.stop_what_can_stop(now, actions);
-            if gone(self) == before {
-                return;
-            }
-        }
-    }
-
-    fn stop_what_can_stop(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let in_order = self.pace < Some(Pace::Now);
-        for id in 0..self.instances.len() {
-            if in_order && self.dependents(id).any(|other| !other.is_gone()) {
-                continue;
-            }
-            match self.instances[id].state {
-                State::Stopping { kill_at: Some(_), .. } | State::Sweeping { kill_at: Some(_), .. }
-                    if in_order =>
-                {
-                    if self.pace == Some(Pace::Hurried) {
-                        self.stop(id, Next::Stop, now, actions);
-                    } else {
-                        self.instances[id].forget_restart();
-                    }
-                }
-                State::Stopping { kill_at: Some(_), .. } => {
-                    self.instances[id].forget_restart();
-                    if let State::Stopping { kill_at, .. } = &mut self.instances[id].state {
-                        *kill_at = None;
-                    }
-                    actions.push(Action::Kill(id));
-                }
-                State::Sweeping { kill_at: Some(_), .. } => {
-                    self.instances[id].forget_restart();
-                    if let State::Sweeping { kill_at, .. } = &mut self.instances[id].state {
-                        *kill_at = None;
-                    }
-                    actions.push(Action::KillLeftovers(id));
-                }
-                State::Stopping { .. } | State::Sweeping { .. } => self.instances[id].forget_restart(),
-                State::Waiting | State::Backoff { .. } | State::Starting { .. } | State::Ready { .. } => {
-                    self.stop(id, Next::Stop, now, actions);
-                }
-                State::Launching | State::Stopped | State::Failed => {}
             }
         }
     }
