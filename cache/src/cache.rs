@@ -9,7 +9,9 @@ use crate::error::RedisError;
 use crate::flush::{Flush, FlushError, FlushReport};
 use crate::key::{Key, KeyPrefix};
 use crate::lifetime::{Lifetime, Ttl};
+use crate::local_copy::LocalCopy;
 use crate::pickle::{PickleError, UnpicklableError};
+use crate::request::Local;
 use crate::signing_key::SigningKey;
 use crate::strict::Strict;
 use crate::value::Value;
@@ -62,6 +64,8 @@ pub struct Cache {
     pub(crate) client: Client,
     pub(crate) prefix: KeyPrefix,
     pub(crate) signing_key: Option<Arc<SigningKey>>,
+    /// In a request.
+    pub(crate) local: Option<Arc<Local>>,
 }
 
 impl Cache {
@@ -69,7 +73,7 @@ impl Cache {
     /// [`with_signing_key`](Self::with_signing_key).
     #[must_use]
     pub fn new(client: Client, prefix: KeyPrefix) -> Self {
-        Self { client, prefix, signing_key: None }
+        Self { client, prefix, signing_key: None, local: None }
     }
 
     /// The same cache with signed values: what was not signed with this key, or is not where it was put,
@@ -77,6 +81,8 @@ impl Cache {
     #[must_use]
     pub fn with_signing_key(mut self, key: SigningKey) -> Self {
         self.signing_key = Some(Arc::new(key));
+        // What has been read by other rules.
+        self.local = None;
         self
     }
 
@@ -221,7 +227,11 @@ impl Cache {
     /// Removes every key of this site; other sites' and shared keys stay. For a dry run, progress or
     /// several sites at once see [`Flush`].
     pub fn flush(&self) -> Result<FlushReport, FlushError> {
-        Flush::of([self.prefix.clone()]).run(&self.client)
+        let report = Flush::of([self.prefix.clone()]).run(&self.client);
+        if let Some(local) = &self.local {
+            local.change(LocalCopy::clear);
+        }
+        report
     }
 
     /// A write that was not done is dropped and counted; nothing else about it concerns a worker.

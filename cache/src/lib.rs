@@ -55,6 +55,7 @@ with_cache(&cache, || println!("{}", slow_add(40, 2)));
 //! * [`Connection`]: one connection, with a deadline for everything (probes use it alone);
 //! * [`Client`]: connections shared by a process's threads, behind a circuit breaker;
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
+//! * [`Request`]: the same during one request, which asks for nothing twice;
 //! * [`Store`]: pickles at full keys, for bindings that pickle values themselves;
 //! * [`Flush`]: all keys of a site, and nobody else's;
 //! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;
@@ -81,12 +82,14 @@ mod info;
 mod key;
 mod lifetime;
 mod local_copy;
+mod many;
 pub mod memo;
 #[cfg(feature = "async")]
 mod offload;
 mod packing;
 pub mod pickle;
 mod pool;
+mod request;
 mod resp;
 mod scan;
 #[cfg(feature = "serde")]
@@ -123,6 +126,7 @@ pub use lifetime::{Lifetime, Ttl};
 pub use local_copy::{Limits, LocalCopy};
 #[cfg(feature = "async")]
 pub use offload::set_offload;
+pub use request::Request;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
 pub use signing_key::{SigningKey, SigningKeyError};

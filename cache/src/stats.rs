@@ -28,6 +28,8 @@ macro_rules! counters {
 counters! {
     /// Reads that found a value.
     hits,
+    /// Reads that a request's own copy answered. They count as hits too.
+    local_hits,
     /// Reads that found none, or one that had to be rejected.
     misses,
     /// Calls that asked the server and failed.

@@ -1,9 +1,13 @@
 //! The cache's operations with their errors, for tools and for callers who want to know.
 
+use std::sync::Arc;
+
 use crate::cache::{Cache, CacheError};
 use crate::key::{Beginning, Key};
 use crate::lifetime::{Lifetime, Ttl};
+use crate::local_copy::LocalCopy;
 use crate::pickle;
+use crate::request::Local;
 use crate::store::Store;
 use crate::value::Value;
 
@@ -18,7 +22,6 @@ impl<'c> Strict<'c> {
         Self { cache }
     }
 
-    #[cfg(feature = "serde")]
     pub(crate) fn cache(self) -> &'c Cache {
         self.cache
     }
@@ -34,7 +37,11 @@ impl<'c> Strict<'c> {
         key: impl Into<Key<'a>>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, CacheError> {
-        self.store().get(&self.cache.make_key(key), read)
+        let key = self.cache.make_key(key);
+        match &self.cache.local {
+            None => self.store().get(&key, read),
+            Some(local) => self.through(local, &key, None, read),
+        }
     }
 
     /// Stores a value, in place of an older one and its lifetime.
@@ -44,7 +51,13 @@ impl<'c> Strict<'c> {
         value: &Value,
         lifetime: Lifetime,
     ) -> Result<(), CacheError> {
-        self.store().set_written(&self.cache.make_key(key), lifetime, |out| pickle::write(value, out))
+        let key = self.cache.make_key(key);
+        if self.cache.local.is_none() {
+            return self.store().set_written(&key, lifetime, |out| pickle::write(value, out));
+        }
+        let mut bytes = Vec::with_capacity(128);
+        pickle::write(value, &mut bytes)?;
+        self.set_full(&key, &bytes, lifetime)
     }
 
     /// Stores a value that has been pickled elsewhere.
@@ -54,7 +67,7 @@ impl<'c> Strict<'c> {
         bytes: &[u8],
         lifetime: Lifetime,
     ) -> Result<(), CacheError> {
-        self.store().set(&self.cache.make_key(key), bytes, lifetime)
+        self.set_full(&self.cache.make_key(key), bytes, lifetime)
     }
 
     /// Removes a value. Whether there was one.
@@ -67,7 +80,10 @@ impl<'c> Strict<'c> {
         self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<u64, CacheError> {
-        self.store().delete(&self.full(keys))
+        let keys = self.full(keys);
+        let removed = self.store().delete(&keys);
+        self.follow(|copy| keys.iter().for_each(|key| copy.remove(key)));
+        removed
     }
 
     /// How many of the keys exist.
@@ -77,7 +93,10 @@ impl<'c> Strict<'c> {
 
     /// Removes what [`get_keys`](Self::get_keys) finds, in bounded steps. How many there were.
     pub fn delete_keys(self, beginning: impl AsRef<[u8]>) -> Result<u64, CacheError> {
-        self.store().delete_beginning(&Beginning::new(&self.cache.prefix, beginning.as_ref()))
+        let beginning = Beginning::new(&self.cache.prefix, beginning.as_ref());
+        let removed = self.store().delete_beginning(&beginning);
+        self.follow(|copy| copy.remove_beginning(&beginning));
+        removed
     }
 
     /// The full keys of this site that begin with a text, in no order. In the text, `*` stands for
@@ -88,7 +107,10 @@ impl<'c> Strict<'c> {
 
     /// Gives a key another lifetime, from now. Whether there is such a key.
     pub fn expire_key<'a>(self, key: impl Into<Key<'a>>, lifetime: Lifetime) -> Result<bool, CacheError> {
-        self.store().expire(&self.cache.make_key(key), lifetime)
+        let key = self.cache.make_key(key);
+        let expired = self.store().expire(&key, lifetime);
+        self.follow(|copy| copy.remove(&key));
+        expired
     }
 
     /// The time left to a key.
@@ -112,7 +134,11 @@ impl<'c> Strict<'c> {
         field: impl AsRef<[u8]>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, CacheError> {
-        self.store().hget(&self.cache.make_key(name), field.as_ref(), read)
+        let (key, field) = (self.cache.make_key(name), field.as_ref());
+        match &self.cache.local {
+            None => self.store().hget(&key, field, read),
+            Some(local) => self.through(local, &key, Some(field), read),
+        }
     }
 
     /// Stores a field of a hash.
@@ -123,7 +149,11 @@ impl<'c> Strict<'c> {
         value: &Value,
     ) -> Result<(), CacheError> {
         let key = self.cache.make_key(name);
-        self.store().hset_written(&key, field.as_ref(), |out| pickle::write(value, out))
+        let field = field.as_ref();
+        let stored = self.store().hset_written(&key, field, |out| pickle::write(value, out));
+        // The time left to the hash is known at the next read.
+        self.follow(|copy| copy.remove_field(&key, field));
+        stored
     }
 
     /// All fields of a hash, in no order. A value that is not taken stands as the reason why.
@@ -139,7 +169,10 @@ impl<'c> Strict<'c> {
 
     /// Removes fields of a hash. How many there were.
     pub fn hdel<'a, F: AsRef<[u8]>>(self, name: impl Into<Key<'a>>, fields: &[F]) -> Result<u64, CacheError> {
-        self.store().hdel(&self.cache.make_key(name), fields)
+        let key = self.cache.make_key(name);
+        let removed = self.store().hdel(&key, fields);
+        self.follow(|copy| fields.iter().for_each(|field| copy.remove_field(&key, field.as_ref())));
+        removed
     }
 
     /// Whether a hash has a field.
@@ -152,15 +185,55 @@ impl<'c> Strict<'c> {
         self.store().hkeys(&self.cache.make_key(name))
     }
 
-    fn store(self) -> Store<'c> {
+    /// Reads through a request's copy.
+    fn through<T>(
+        self,
+        local: &Local,
+        key: &[u8],
+        field: Option<&[u8]>,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, CacheError> {
+        if let Some(pickle) = local.get(key, field) {
+            let counters = self.cache.client.counters();
+            counters.hits.add();
+            counters.local_hits.add();
+            return Ok(Some(read(&pickle)));
+        }
+        let changes = local.changes();
+        let found = match field {
+            None => self.store().find(key),
+            Some(field) => self.store().hfind(key, field),
+        };
+        Ok(found?.map(|found| {
+            local.found(key, field, &found.pickle, found.left, changes);
+            read(&found.pickle)
+        }))
+    }
+
+    fn set_full(self, key: &[u8], pickle: &[u8], lifetime: Lifetime) -> Result<(), CacheError> {
+        let stored = self.store().set(key, pickle, lifetime);
+        if let Some(local) = &self.cache.local {
+            local.stored(key, pickle, lifetime, stored.is_ok());
+        }
+        stored
+    }
+
+    /// Lets a request's copy follow a change, also one that failed: it may have been done.
+    pub(crate) fn follow(self, change: impl FnOnce(&mut LocalCopy<Arc<[u8]>>)) {
+        if let Some(local) = &self.cache.local {
+            local.change(change);
+        }
+    }
+
+    pub(crate) fn store(self) -> Store<'c> {
         Store::new(&self.cache.client, self.cache.signing_key.as_deref())
     }
 
-    fn full<'a, K: Into<Key<'a>>>(self, keys: impl IntoIterator<Item = K>) -> Vec<Vec<u8>> {
+    pub(crate) fn full<'a, K: Into<Key<'a>>>(self, keys: impl IntoIterator<Item = K>) -> Vec<Vec<u8>> {
         keys.into_iter().map(|key| self.cache.make_key(key)).collect()
     }
 
-    fn unpickled(self, bytes: &[u8]) -> Result<Value, CacheError> {
+    pub(crate) fn unpickled(self, bytes: &[u8]) -> Result<Value, CacheError> {
         pickle::read(bytes).map_err(|error| {
             // Found, but of no use here: what was counted as a hit is a miss.
             self.cache.client.counters().unreadable();

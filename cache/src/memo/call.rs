@@ -10,6 +10,7 @@ use crate::connection::{Connection, Pipeline};
 use crate::envelope::{self, Place};
 use crate::error::RedisError;
 use crate::key::{Key, Scope};
+use crate::lifetime::Ttl;
 use crate::resp::{Reply, ReplyRef};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -24,6 +25,8 @@ pub struct Call {
     key: Vec<u8>,
     /// Whether it was being computed on the thread that made this call.
     held: bool,
+    /// What the request had changed when the call was made.
+    changes: u64,
     /// Since when another caller is waited for.
     waiting: Option<Instant>,
     pause: Duration,
@@ -49,7 +52,8 @@ impl Call {
     pub(super) fn new(memo: Memo, cache: &Cache, name: &[u8], scope: Scope<'_>) -> Self {
         let key = cache.make_key(Key::new(name).scope(scope));
         let held = ticket::is_held(&key);
-        Self { memo, cache: cache.clone(), key, held, waiting: None, pause: FIRST_PAUSE }
+        let changes = cache.local.as_ref().map_or(0, |local| local.changes());
+        Self { memo, cache: cache.clone(), key, held, changes, waiting: None, pause: FIRST_PAUSE }
     }
 
     /// The full key of the answer.
@@ -126,6 +130,7 @@ impl Call {
         let mut pipeline = Pipeline::new();
         pipeline.add(&[b"UNLINK", &self.key]).add(&[b"UNLINK", &self.lock()]);
         let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline));
+        self.cache.strict().follow(|copy| copy.remove(&self.key));
         if let Ok([Reply::Int(removed), _]) = replies.as_deref() {
             return *removed > 0;
         }
@@ -136,6 +141,13 @@ impl Call {
     /// The answer in the cache, and whether it is fresh.
     fn ask<T>(&self, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Result<Option<(T, bool)>, RedisError> {
         let counters = self.cache.client.counters();
+        if let Some(local) = &self.cache.local
+            && let Some(answer) = local.get(&self.key, None).and_then(|pickle| read(&pickle))
+        {
+            counters.hits.add();
+            counters.local_hits.add();
+            return Ok(Some((answer, true)));
+        }
         let mut pipeline = Pipeline::new();
         if self.asks_for_time() {
             self.add_get(&mut pipeline);
@@ -147,7 +159,7 @@ impl Call {
             }
             // The usual case, without copying the reply.
             match redis.query(&[b"GET", &self.key])? {
-                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, true, read)),
+                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, Some(Ttl::Missing), read)),
                 ReplyRef::Nil => Ok(Seen::Nothing),
                 _ => Err(redis.unexpected("GET")),
             }
@@ -286,29 +298,42 @@ impl Call {
             Some(Reply::Error(error)) => return Err(redis.refused(error.clone())),
             _ => return Err(redis.unexpected("GET")),
         };
-        let fresh = match (self.memo.options().grace(), replies.get(1)) {
-            (Some(grace), Some(Reply::Int(left))) => {
-                // Without an end (-1) it was kept by someone who wanted it so.
-                u64::try_from(*left).map_or(*left == -1, |left| Duration::from_millis(left) > grace)
-            }
-            (Some(_), _) => return Err(redis.unexpected("PTTL")),
-            (None, _) => true,
+        let left = match replies.get(1) {
+            // Without an end (-1) it was kept by someone who wanted it so.
+            Some(Reply::Int(-1)) => Some(Ttl::Unlimited),
+            // For how long it is still fresh.
+            Some(Reply::Int(left)) => u64::try_from(*left)
+                .ok()
+                .and_then(|left| {
+                    let grace = self.memo.options().grace().unwrap_or_default();
+                    Duration::from_millis(left).checked_sub(grace)
+                })
+                .filter(|left| !left.is_zero())
+                .map(Ttl::Left),
+            None if !self.asks_for_time() => Some(Ttl::Missing),
+            _ => return Err(redis.unexpected("PTTL")),
         };
-        Ok(self.open(bytes, fresh, read))
+        Ok(self.open(bytes, left, read))
     }
 
-    fn open<T>(&self, bytes: &[u8], fresh: bool, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Seen<T> {
+    /// `left` is for how long the answer is still fresh: `None` if it is old, [`Ttl::Missing`] if it was not
+    /// asked for.
+    fn open<T>(&self, bytes: &[u8], left: Option<Ttl>, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Seen<T> {
         let place = Place { key: &self.key, field: None };
         let Ok(payload) = envelope::open(bytes, self.cache.signing_key.as_deref(), place) else {
             return Seen::Rejected;
         };
         self.memo.counters().bytes_read.add_many(payload.len() as u64);
-        read(&payload).map_or(Seen::Unreadable, |answer| Seen::Answer(answer, fresh))
+        let Some(answer) = read(&payload) else { return Seen::Unreadable };
+        if let (Some(local), Some(left)) = (&self.cache.local, left) {
+            local.found(&self.key, None, &payload, left, self.changes);
+        }
+        Seen::Answer(answer, left.is_some())
     }
 
     /// Whether the answer's age matters.
     fn asks_for_time(&self) -> bool {
-        self.memo.options().grace().is_some()
+        self.memo.options().grace().is_some() || self.cache.local.is_some()
     }
 }
 

@@ -40,6 +40,17 @@ impl Memo {
             pattern.extend(escape_glob(&tail));
             pattern.push(b'*');
         }
+        cache.strict().follow(|copy| {
+            let calls: Vec<_> = copy
+                .iter()
+                .map(|(key, _)| key)
+                .filter(|key| is_call(key, &head, &tail))
+                .map(<[u8]>::to_vec)
+                .collect();
+            for key in &calls {
+                copy.remove(key);
+            }
+        });
         let mut removed = 0;
         cache.client.run(CallKind::Write, |redis| {
             let mut walk = Walk::new(Some(pattern.clone()));

@@ -85,7 +85,14 @@ impl Ticket {
     ) -> Result<bool, UnpicklableError> {
         let counters = self.memo.counters();
         counters.compute_micros.add_many(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let sealed = self.sealed(write)?;
+        // A request's copy is of pickles, not of what is stored.
+        let mut pickle = None;
+        let sealed = self.sealed(|out| {
+            let start = out.len();
+            write(out)?;
+            pickle = self.cache.local.as_ref().map(|_| out[start..].to_vec());
+            Ok(())
+        })?;
         counters.computed.add();
         counters.bytes_written.add_many(sealed.len() as u64);
         let kept = match &self.right {
@@ -94,6 +101,12 @@ impl Ticket {
             Right::Lock { lock, token, .. } => self.store_if_locked(lock, token, &sealed),
         };
         self.done = true;
+        if let (Some(local), Some(pickle)) = (&self.cache.local, pickle)
+            && !matches!(self.right, Right::Through)
+        {
+            let lifetime = self.memo.options().lifetime;
+            local.stored(&self.key, &pickle, lifetime, matches!(kept, Ok(true)));
+        }
         match kept {
             Ok(true) => Ok(true),
             Ok(false) => {

@@ -10,6 +10,7 @@ mod faults;
 mod flush;
 mod memo;
 mod proxy;
+mod request;
 mod server;
 #[cfg(feature = "serde")]
 mod typed;

@@ -1,0 +1,148 @@
+//! A request's own copy of what it has read.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::cache::Cache;
+use crate::lifetime::{Lifetime, Ttl};
+use crate::local_copy::{Limits, LocalCopy};
+
+/// The cache of one site during one request or job: what has been read or stored once is not asked for
+/// again, until the request ends, when this is dropped.
+///
+/// The copy is bounded; a value leaves it with the end of its lifetime; it is not the caller's object but
+/// the value's bytes; that a value is missing is never kept. It follows what this request changes, and no
+/// one else: another process' change is seen by the next request.
+///
+/// It is used as the [`Cache`] that it is, also by functions under `#[redis_cache]`:
+///
+/// ```no_run
+/// # fn handle() {}
+/// # let cache: dontmanage_cache::Cache = unimplemented!();
+/// let request = cache.request();
+/// request.get_value("settings"); // asks the server
+/// request.get_value("settings"); // does not
+/// dontmanage_cache::with_cache(&request, || handle());
+/// ```
+#[derive(Debug)]
+pub struct Request {
+    cache: Cache,
+}
+
+impl Cache {
+    /// Begins a request, within the default limits.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        self.request_within(Limits::default())
+    }
+
+    /// Begins a request whose copy holds no more than that.
+    #[must_use]
+    pub fn request_within(&self, limits: Limits) -> Request {
+        let local =
+            Arc::new(Local { copy: Mutex::new(Some(LocalCopy::new(limits))), changes: AtomicU64::new(0) });
+        Request { cache: Self { local: Some(local), ..self.clone() } }
+    }
+}
+
+impl Request {
+    /// Forgets the copy: from here on everything is asked for again.
+    pub fn forget(&self) {
+        if let Some(local) = &self.cache.local {
+            local.change(LocalCopy::clear);
+        }
+    }
+}
+
+impl Deref for Request {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(local) = &self.cache.local {
+            // Clones that outlive the request go on without a copy.
+            *local.copy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
+type Bytes = Arc<[u8]>;
+
+/// The copy, which the clones of a request's cache share.
+#[derive(Debug)]
+pub(crate) struct Local {
+    /// None once the request is over.
+    copy: Mutex<Option<LocalCopy<Bytes>>>,
+    /// Counts what this request changes, so that a thread's slow read is not kept in place of what another
+    /// has stored meanwhile.
+    changes: AtomicU64,
+}
+
+impl Local {
+    pub(crate) fn get(&self, key: &[u8], field: Option<&[u8]>) -> Option<Bytes> {
+        self.with(|copy| {
+            match field {
+                None => copy.get(key),
+                Some(field) => copy.get_field(key, field),
+            }
+            .cloned()
+        })
+        .flatten()
+    }
+
+    /// To be asked before the server is.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Keeps what the server has answered, unless something was changed since `changes` was asked.
+    pub(crate) fn found(&self, key: &[u8], field: Option<&[u8]>, pickle: &[u8], left: Ttl, changes: u64) {
+        self.with(|copy| {
+            if self.changes() != changes {
+                return;
+            }
+            match field {
+                None => copy.put(key, pickle.into(), pickle.len(), left),
+                Some(field) => copy.put_field(key, field, pickle.into(), pickle.len(), left),
+            }
+        });
+    }
+
+    /// Keeps what has been stored, or forgets what it may have changed if it is unknown whether it was.
+    pub(crate) fn stored(&self, key: &[u8], pickle: &[u8], lifetime: Lifetime, is_stored: bool) {
+        self.change(|copy| {
+            if is_stored {
+                copy.put(key, pickle.into(), pickle.len(), lifetime.into());
+            } else {
+                copy.remove(key);
+            }
+        });
+    }
+
+    /// Follows a change.
+    pub(crate) fn change(&self, work: impl FnOnce(&mut LocalCopy<Bytes>)) {
+        self.with(|copy| {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+            work(copy);
+        });
+    }
+
+    /// Does something with the copy, if the request is not over.
+    fn with<T>(&self, work: impl FnOnce(&mut LocalCopy<Bytes>) -> T) -> Option<T> {
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work)
+    }
+}
+
+impl From<Lifetime> for Ttl {
+    fn from(lifetime: Lifetime) -> Self {
+        lifetime
+            .as_secs()
+            .map_or(Self::Unlimited, |seconds| Self::Left(std::time::Duration::from_secs(seconds)))
+    }
+}
