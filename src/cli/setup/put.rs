@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, poll};
@@ -81,25 +82,42 @@ impl<'a> Plan<'a> {
         if !edited.is_empty() && !choices.overwrites() && !agrees(&edited)? {
             return Err(self.refuse(&edited));
         }
-        for file in &self.files {
-            self.write(file)?;
+        for file in edited {
+            self.keep(file)?;
+        }
+        for (file, outcome) in self.files.iter().zip(self.write_all()) {
+            if outcome? != files::Outcome::Unchanged {
+                self.setup.context.tell(format!("wrote {}", file.path.display()));
+            }
         }
         Ok(ExitCode::Done)
     }
 
-    fn write(&self, file: &Planned) -> Result<()> {
-        let Setup { context, dir, .. } = self.setup;
-        let path = dir.join(&file.path);
-        let shown = file.path.display();
-        if file.standing == Standing::Edited
-            && let Some(backup) = files::back_up(dir.path(), &path)?
-        {
-            let backup = backup.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            context.say(format!("{shown}: edited by hand; what it said is kept as {backup}"));
+    /// Writes the files side by side: the disk syncs a dozen in little more than the time of one.
+    fn write_all(&self) -> Vec<Result<files::Outcome>> {
+        let root = self.setup.dir.path();
+        let write = |file: &Planned| {
+            files::write(root, &self.setup.dir.join(&file.path), file.text.as_bytes(), file.mode)
+        };
+        if self.files.iter().filter(|file| file.standing != Standing::Current).count() < 2 {
+            return self.files.iter().map(write).collect();
         }
-        let outcome = files::write(dir.path(), &path, file.text.as_bytes(), file.mode)?;
-        if outcome != files::Outcome::Unchanged {
-            context.tell(format!("wrote {shown}"));
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = self.files.iter().map(|file| scope.spawn(|| write(file))).collect();
+            writers
+                .into_iter()
+                .map(|writer| writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
+    }
+
+    /// Keeps what somebody wrote by hand.
+    fn keep(&self, file: &Planned) -> Result<()> {
+        let Setup { context, dir, .. } = self.setup;
+        if let Some(backup) = files::back_up(dir.path(), &dir.join(&file.path))? {
+            let backup = backup.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let shown = file.path.display();
+            context.say(format!("{shown}: edited by hand; what it said is kept as {backup}"));
         }
         Ok(())
     }
