@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build clean
+.PHONY: help demo test check bench build clean
 # Half-made files are worse than none.
 .DELETE_ON_ERROR:
 
@@ -34,6 +34,10 @@ check: ## check formatting, lints and the documentation's links, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+bench: build .venv/benches/installed ## measure our figures beside those of the tools of the field; RUNS=3 ONLY="lines"
+	@scripts/need redis-server redis-server
+	@python3 benches $(ONLY) $(if $(RUNS),--runs $(RUNS))
 
 build: ## build the release binary, target/release/bench
 	@scripts/need cc gcc libc6-dev
