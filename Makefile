@@ -27,7 +27,8 @@ test: check .venv/tests/installed ## check formatting and lints, then run every 
 	@scripts/need redis-server redis-server
 	@scripts/need supervisord supervisor
 	@scripts/need systemd-analyze systemd
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --doc
+	$(CARGO) test --locked --workspace --lib --bins --tests --examples
 
 check: ## check formatting, lints and the documentation's links, warnings denied
 	@scripts/need cc gcc libc6-dev
