@@ -263,7 +263,7 @@ fn a_read_only_folder_is_named_with_its_owner_and_nothing_is_changed() {
         // No mode keeps root from writing, so somebody else tries, with a program in reach.
         set_mode(bench.parent(), 0o755);
         let program = bench.parent().join("bench-of-nobody");
-        std::fs::copy(command.get_program(), &program).expect("a copy");
+        crate::support::copy_program(command.get_program(), &program);
         let mut other = std::process::Command::new(program);
         other.args(command.get_args()).current_dir(bench.root()).uid(65534).gid(65534);
         command = other;

@@ -14,7 +14,7 @@ mod wait;
 
 pub use command::{Output, run};
 pub use processes::{alive, started_below};
-pub use program::write_program;
+pub use program::{copy_program, write_program};
 pub use redis::TestRedis;
 pub use rendered_redis::RenderedRedis;
 pub use running::{Running, send};
