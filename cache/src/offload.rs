@@ -18,7 +18,7 @@ static OFFLOAD: RwLock<Option<Offload>> = RwLock::new(None);
 /// Says where blocking work of asynchronous functions is done. Without this, each piece gets a thread of
 /// its own, which costs some tens of microseconds; a runtime's pool is cheaper:
 ///
-/// ```ignore
+/// ```text
 /// dontmanage_cache::set_offload(|job| drop(tokio::task::spawn_blocking(job)));
 /// ```
 ///
