@@ -122,6 +122,7 @@ pub fn from_texts(
     let mut settings = build(&mut reader, bench, machine);
     check_ports(&mut reader, &settings);
     check_memory(&mut reader, &settings, machine);
+    check_worker_library(&mut reader, &settings);
     if !reader.problems.is_empty() {
         return Err(source::refused(reader.problems));
     }
@@ -324,6 +325,19 @@ fn check_memory(reader: &mut Reader, settings: &Settings, machine: Machine) {
             ))
             .at(reader.origins.place("redis_cache.maxmemory"))
             .fix(format!("choose less; the default would be {}", machine.memory.default_maxmemory())),
+        );
+    }
+}
+
+/// Said as long as it is so: a setting that does nothing would be taken for one that works.
+fn check_worker_library(reader: &mut Reader, settings: &Settings) {
+    if settings.redis_cache.worker_library {
+        reader.warnings.push(
+            Problem::new(
+                "this version brings no library for Python workers, so they keep the framework's own",
+            )
+            .at(reader.origins.place("redis_cache.worker_library"))
+            .fix("take the setting out"),
         );
     }
 }
