@@ -13,6 +13,7 @@ use crate::local_copy::LocalCopy;
 use crate::pickle::{PickleError, UnpicklableError};
 use crate::request::Local;
 use crate::signing_key::SigningKey;
+use crate::store::Store;
 use crate::strict::Strict;
 use crate::value::Value;
 
@@ -96,6 +97,12 @@ impl Cache {
     #[must_use]
     pub fn strict(&self) -> Strict<'_> {
         Strict::new(self)
+    }
+
+    /// The pickles at full keys, without regard to a site or a request's copy.
+    #[must_use]
+    pub fn store(&self) -> Store<'_> {
+        Store::new(&self.client, self.signing_key.as_deref())
     }
 
     /// The client.

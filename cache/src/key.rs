@@ -48,6 +48,12 @@ impl KeyPrefix {
         &self.with_bar[..self.with_bar.len() - 1]
     }
 
+    /// The prefix with the `|` behind it, as full keys begin.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.with_bar.as_bytes()
+    }
+
     /// The prefix of a full key, by its bytes; none for a shared key without one.
     pub(crate) fn of(full_key: &[u8]) -> Option<&[u8]> {
         full_key.iter().position(|&byte| byte == b'|').map(|end| &full_key[..end])

@@ -6,15 +6,19 @@
 //! value nor the other way round, and that a value is missing is never kept.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::key::Beginning;
 use crate::lifetime::Ttl;
 
 /// What an entry costs beside its key and its value, about.
 const OVERHEAD: usize = 96;
+
+/// What the clock that is read here may be late: a few milliseconds, for a quarter of the price.
+const LATE: Duration = Duration::from_millis(8);
 
 /// How much a [`LocalCopy`] may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,14 +72,14 @@ enum Kept<V> {
 struct Entry<V> {
     value: V,
     weight: usize,
-    ends: Option<Instant>,
+    ends: Option<Duration>,
     /// Asked for since the last sweep.
     used: bool,
 }
 
 impl<V> Entry<V> {
     fn is_over(&self) -> bool {
-        self.ends.is_some_and(|ends| ends <= Instant::now())
+        self.ends.is_some_and(|ends| ends <= now())
     }
 
     /// The value, unless its time is over; then it stays until its place is needed.
@@ -203,7 +207,7 @@ impl<V> LocalCopy<V> {
         let ends = match left {
             Ttl::Missing => return self.remove(key),
             Ttl::Unlimited => None,
-            Ttl::Left(left) => Instant::now().checked_add(left),
+            Ttl::Left(left) => Some(end(left)),
         };
         match self.kept.get_mut(key) {
             None => {}
@@ -245,9 +249,10 @@ impl<V> LocalCopy<V> {
             return None;
         }
         let ends = match left {
-            Ttl::Missing | Ttl::Left(Duration::ZERO) => return None,
+            Ttl::Missing => return None,
+            Ttl::Left(left) if left <= LATE => return None,
             Ttl::Unlimited => None,
-            Ttl::Left(left) => Instant::now().checked_add(left),
+            Ttl::Left(left) => Some(end(left)),
         };
         Some(Entry { value, weight, ends, used: false })
     }
@@ -289,11 +294,23 @@ impl<V> LocalCopy<V> {
     }
 }
 
+/// The time since some fixed moment, by the tick of the kernel.
+fn now() -> Duration {
+    let time = clock_gettime(ClockId::MonotonicCoarse);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// When so much time is over; rather a little too early.
+fn end(left: Duration) -> Duration {
+    now().saturating_add(left.saturating_sub(LATE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::key::KeyPrefix;
     use proptest::prelude::*;
+    use std::time::Instant;
 
     #[test]
     fn a_hash_and_a_value_never_stand_for_each_other() {
@@ -314,11 +331,13 @@ mod tests {
         copy.put(b"k", 1, 0, Ttl::Left(Duration::ZERO));
         copy.put(b"gone", 1, 0, Ttl::Missing);
         assert!(copy.is_empty());
-        copy.put(b"k", 1, 0, Ttl::Left(Duration::from_nanos(1)));
-        copy.put_field(b"h", b"f", 1, 0, Ttl::Left(Duration::from_nanos(1)));
+        copy.put(b"k", 1, 0, Ttl::Left(Duration::from_millis(40)));
+        copy.put_field(b"h", b"f", 1, 0, Ttl::Left(Duration::from_millis(40)));
         copy.put(b"later", 1, 0, Ttl::Left(Duration::from_secs(1000)));
-        let end = Instant::now() + Duration::from_micros(1);
-        while Instant::now() < end {}
+        let end = Instant::now() + Duration::from_millis(40);
+        while Instant::now() < end {
+            std::thread::yield_now();
+        }
         assert_eq!(copy.get(b"k"), None);
         assert_eq!(copy.get_field(b"h", b"f"), None);
         assert_eq!(copy.get(b"later"), Some(&1));

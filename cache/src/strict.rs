@@ -226,7 +226,7 @@ impl<'c> Strict<'c> {
     }
 
     pub(crate) fn store(self) -> Store<'c> {
-        Store::new(&self.cache.client, self.cache.signing_key.as_deref())
+        self.cache.store()
     }
 
     pub(crate) fn full<'a, K: Into<Key<'a>>>(self, keys: impl IntoIterator<Item = K>) -> Vec<Vec<u8>> {

@@ -10,7 +10,7 @@ use crate::connection::{Connection, Pipeline};
 use crate::envelope::{self, Place};
 use crate::error::RedisError;
 use crate::key::{Key, Scope};
-use crate::lifetime::Ttl;
+use crate::lifetime::{Ttl, now_ms};
 use crate::resp::{Reply, ReplyRef};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -27,6 +27,8 @@ pub struct Call {
     held: bool,
     /// What the request had changed when the call was made.
     changes: u64,
+    /// Whether the reader wants to know for how long an answer is still fresh.
+    timed: bool,
     /// Since when another caller is waited for.
     waiting: Option<Instant>,
     pause: Duration,
@@ -50,10 +52,22 @@ pub enum Look<T> {
 
 impl Call {
     pub(super) fn new(memo: Memo, cache: &Cache, name: &[u8], scope: Scope<'_>) -> Self {
-        let key = cache.make_key(Key::new(name).scope(scope));
+        Self::at(memo, cache, cache.make_key(Key::new(name).scope(scope)))
+    }
+
+    pub(super) fn at(memo: Memo, cache: &Cache, key: Vec<u8>) -> Self {
         let held = ticket::is_held(&key);
         let changes = cache.local.as_ref().map_or(0, |local| local.changes());
-        Self { memo, cache: cache.clone(), key, held, changes, waiting: None, pause: FIRST_PAUSE }
+        Self {
+            memo,
+            cache: cache.clone(),
+            key,
+            held,
+            changes,
+            timed: false,
+            waiting: None,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// The full key of the answer.
@@ -65,8 +79,19 @@ impl Call {
     /// Looks whether there is an answer, and if not, who computes it. Never sleeps; asks the server once or
     /// twice. `read` gets the pickle of an answer; if it answers none, the answer is of no use.
     pub fn look<T>(&mut self, mut read: impl FnMut(&[u8]) -> Option<T>) -> Look<T> {
+        self.look_with(&mut |pickle: &[u8], _| read(pickle))
+    }
+
+    /// As [`look`](Self::look); `read` is also told for how long the answer is still fresh, for a copy of
+    /// its own: [`Ttl::Missing`] for an old one.
+    pub fn look_timed<T>(&mut self, mut read: impl FnMut(&[u8], Ttl) -> Option<T>) -> Look<T> {
+        self.timed = true;
+        self.look_with(&mut read)
+    }
+
+    fn look_with<T>(&mut self, read: &mut impl FnMut(&[u8], Ttl) -> Option<T>) -> Look<T> {
         if self.waiting.is_none() {
-            match self.ask(&mut read) {
+            match self.ask(read) {
                 Ok(Some((answer, true))) => {
                     self.memo.counters().hits.add();
                     return Look::Fresh(answer);
@@ -86,7 +111,7 @@ impl Call {
                 Err(_) => return self.away(),
             }
         }
-        self.contend(&mut read)
+        self.contend(read)
     }
 
     /// The time to wait before the next look; longer from look to look.
@@ -139,10 +164,13 @@ impl Call {
     }
 
     /// The answer in the cache, and whether it is fresh.
-    fn ask<T>(&self, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Result<Option<(T, bool)>, RedisError> {
+    fn ask<T>(
+        &self,
+        read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
+    ) -> Result<Option<(T, bool)>, RedisError> {
         let counters = self.cache.client.counters();
         if let Some(local) = &self.cache.local
-            && let Some(answer) = local.get(&self.key, None).and_then(|pickle| read(&pickle))
+            && let Some(answer) = local.get(&self.key, None).and_then(|pickle| read(&pickle, Ttl::Unlimited))
         {
             counters.hits.add();
             counters.local_hits.add();
@@ -159,7 +187,7 @@ impl Call {
             }
             // The usual case, without copying the reply.
             match redis.query(&[b"GET", &self.key])? {
-                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, Some(Ttl::Missing), read)),
+                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, self.told_by(bytes), read)),
                 ReplyRef::Nil => Ok(Seen::Nothing),
                 _ => Err(redis.unexpected("GET")),
             }
@@ -187,7 +215,7 @@ impl Call {
     }
 
     /// Tries for the lock, and looks again in the same breath: the answer may have come meanwhile.
-    fn contend<T>(&mut self, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Look<T> {
+    fn contend<T>(&mut self, read: &mut impl FnMut(&[u8], Ttl) -> Option<T>) -> Look<T> {
         let (lock, token) = (self.lock(), ticket::token());
         let mut pipeline = Pipeline::new();
         self.add_lock(&mut pipeline, &lock, &token);
@@ -290,7 +318,7 @@ impl Call {
         &self,
         redis: &mut Connection,
         replies: &[Reply],
-        read: &mut impl FnMut(&[u8]) -> Option<T>,
+        read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
     ) -> Result<Seen<T>, RedisError> {
         let bytes = match replies.first() {
             Some(Reply::Bulk(bytes)) => bytes,
@@ -301,39 +329,57 @@ impl Call {
         let left = match replies.get(1) {
             // Without an end (-1) it was kept by someone who wanted it so.
             Some(Reply::Int(-1)) => Some(Ttl::Unlimited),
-            // For how long it is still fresh.
-            Some(Reply::Int(left)) => u64::try_from(*left)
-                .ok()
-                .and_then(|left| {
-                    let grace = self.memo.options().grace().unwrap_or_default();
-                    Duration::from_millis(left).checked_sub(grace)
-                })
-                .filter(|left| !left.is_zero())
-                .map(Ttl::Left),
-            None if !self.asks_for_time() => Some(Ttl::Missing),
+            Some(Reply::Int(left)) => self.fresh_for(u64::try_from(*left).unwrap_or(0)),
+            None if !self.asks_for_time() => self.told_by(bytes),
             _ => return Err(redis.unexpected("PTTL")),
         };
         Ok(self.open(bytes, left, read))
     }
 
+    /// For how long an answer is still fresh that Redis keeps for so many milliseconds; none if it is old.
+    fn fresh_for(&self, left: u64) -> Option<Ttl> {
+        let grace = self.memo.options().grace().unwrap_or_default();
+        let left = Duration::from_millis(left).checked_sub(grace)?;
+        (!left.is_zero()).then_some(Ttl::Left(left))
+    }
+
+    /// The same, as an envelope tells it; [`Ttl::Missing`] if nobody wants to know it.
+    fn told_by(&self, bytes: &[u8]) -> Option<Ttl> {
+        if !self.timed {
+            return Some(Ttl::Missing);
+        }
+        match envelope::ends_at(bytes) {
+            0 => Some(Ttl::Unlimited),
+            ends_at => self.fresh_for(ends_at.saturating_sub(now_ms())),
+        }
+    }
+
     /// `left` is for how long the answer is still fresh: `None` if it is old, [`Ttl::Missing`] if it was not
     /// asked for.
-    fn open<T>(&self, bytes: &[u8], left: Option<Ttl>, read: &mut impl FnMut(&[u8]) -> Option<T>) -> Seen<T> {
+    fn open<T>(
+        &self,
+        bytes: &[u8],
+        left: Option<Ttl>,
+        read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
+    ) -> Seen<T> {
         let place = Place { key: &self.key, field: None };
         let Ok(payload) = envelope::open(bytes, self.cache.signing_key.as_deref(), place) else {
             return Seen::Rejected;
         };
         self.memo.counters().bytes_read.add_many(payload.len() as u64);
-        let Some(answer) = read(&payload) else { return Seen::Unreadable };
+        let Some(answer) = read(&payload, left.unwrap_or(Ttl::Missing)) else { return Seen::Unreadable };
         if let (Some(local), Some(left)) = (&self.cache.local, left) {
             local.found(&self.key, None, &payload, left, self.changes);
         }
         Seen::Answer(answer, left.is_some())
     }
 
-    /// Whether the answer's age matters.
+    /// Whether the server is asked for the answer's age. A reader who only wants to know it is told by the
+    /// envelope, where there is one.
     fn asks_for_time(&self) -> bool {
-        self.memo.options().grace().is_some() || self.cache.local.is_some()
+        self.memo.options().grace().is_some()
+            || self.cache.local.is_some()
+            || self.timed && !self.cache.is_signed()
     }
 }
 

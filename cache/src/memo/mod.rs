@@ -57,6 +57,7 @@ mod argument;
 mod call;
 mod canonical;
 mod clear;
+mod digests;
 mod heart;
 mod options;
 mod registry;
@@ -64,7 +65,7 @@ mod stats;
 mod ticket;
 
 pub use call::{Call, Look};
-pub use canonical::Canonical;
+pub use canonical::{Canonical, Digest};
 pub use clear::Calls;
 #[cfg(feature = "async")]
 pub(crate) use heart::wake;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::canonical::Canonical;
+use super::canonical::{Canonical, Digest};
+use super::digests::Digests;
 use super::stats::{MemoCounters, MemoStats};
 use crate::cache::Cache;
 use crate::key::Scope;
@@ -83,6 +84,12 @@ impl MemoOptions {
         self
     }
 
+    /// How long an answer is fresh, as [`lifetime`](Self::lifetime) has set it.
+    #[must_use]
+    pub fn fresh_for(&self) -> Lifetime {
+        self.lifetime
+    }
+
     /// The time in Redis at the end of which an answer is old. None if it never is.
     pub(super) fn grace(&self) -> Option<Duration> {
         self.lifetime.as_secs()?;
@@ -112,6 +119,7 @@ struct Inner {
     /// The name as it stands in keys, with the `::` behind it.
     stem: String,
     options: MemoOptions,
+    digests: Digests,
     counters: MemoCounters,
 }
 
@@ -124,7 +132,8 @@ impl Memo {
 
     pub(super) fn at(name: &str, place: Option<&'static str>, options: MemoOptions) -> Self {
         let (stem, name) = (escaped(name) + "::", name.to_owned());
-        Self { inner: Arc::new(Inner { name, place, stem, options, counters: MemoCounters::default() }) }
+        let (digests, counters) = (Digests::default(), MemoCounters::default());
+        Self { inner: Arc::new(Inner { name, place, stem, options, digests, counters }) }
     }
 
     /// Where the function stands in the source, if that is known.
@@ -154,11 +163,29 @@ impl Memo {
     /// The key of a call, to be made a full one for a site or user.
     #[must_use]
     pub fn key(&self, arguments: &Canonical) -> String {
-        let hash = arguments.hash().to_hex();
-        let mut key = String::with_capacity(self.stem().len() + super::canonical::HASH_DIGITS);
+        let digest = self.digest(arguments);
+        let mut key = String::with_capacity(self.stem().len() + digest.len());
         key.push_str(self.stem());
-        key.push_str(&hash[..super::canonical::HASH_DIGITS]);
+        key.extend(digest.iter().map(|&digit| char::from(digit)));
         key
+    }
+
+    /// What stands for these arguments in the key of a call.
+    #[must_use]
+    pub fn digest(&self, arguments: &Canonical) -> Digest {
+        self.inner.digests.of(arguments)
+    }
+
+    /// The call whose full key a binding has made itself: a site's, a user's or nobody's [`stem`](Self::stem)
+    /// with a [`digest`](Self::digest) behind it. To be made on the thread that calls.
+    #[must_use]
+    pub fn call_at(&self, cache: &Cache, full_key: Vec<u8>) -> Call {
+        Call::at(self.clone(), cache, full_key)
+    }
+
+    /// Counts a hit that a binding's own copy answered.
+    pub fn note_local_hit(&self) {
+        self.inner.counters.hits.add();
     }
 
     /// A call of the function, on behalf of a site, a user or all sites. To be made on the thread that calls.
@@ -175,8 +202,9 @@ impl Memo {
         self.call(cache, scope, &arguments)
     }
 
-    /// What all keys of the function begin with.
-    pub(super) fn stem(&self) -> &str {
+    /// What the keys of all calls of the function begin with, behind the site's prefix.
+    #[must_use]
+    pub fn stem(&self) -> &str {
         &self.inner.stem
     }
 

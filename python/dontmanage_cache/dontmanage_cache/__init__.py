@@ -1,0 +1,51 @@
+"""The cache of a DontManage bench, for Python workers.
+
+What programs use is the package `dontmanage`; this one holds the library, also for benches whose
+`dontmanage` is the framework itself.
+
+>>> import dontmanage_cache as dontmanage
+>>> dontmanage.init("site1.local")
+>>> dontmanage.cache.set_value("key", "value")
+>>> dontmanage.cache.get_value("key")
+'value'
+"""
+
+from ._core import CacheError, Local, LocalCopy, NoSiteError
+from .attribute_dict import AttributeDict
+from .commands import Cache
+
+__all__ = [
+    "AttributeDict",
+    "Cache",
+    "CacheError",
+    "Local",
+    "LocalCopy",
+    "NoSiteError",
+    "SiteNotFoundError",
+    "cache",
+    "clear_cache",
+    "conf",
+    "connect",
+    "destroy",
+    "init",
+    "local",
+    "session",
+    "set_user",
+]
+
+cache = Cache()
+"""The cache of the site that this thread or task is in."""
+
+local = Local()
+"""Attributes of this thread or task."""
+
+from .here import conf, session  # noqa: E402 - they read `local`
+from .sites import SiteNotFoundError, connect, destroy, init, set_user  # noqa: E402
+
+
+def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
+    """Forget what is cached for a user, for a doctype, or all that is cached for the site."""
+    # Imported late: few processes clear anything.
+    from .clearing import clear_cache
+
+    clear_cache(user, doctype)

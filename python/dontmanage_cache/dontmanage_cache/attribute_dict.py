@@ -1,0 +1,35 @@
+"""A dict whose items are attributes too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class AttributeDict(dict[str, Any]):
+    """A dict whose items are attributes too; one that is missing is None.
+
+    >>> conf = AttributeDict(db_name="_3f1b")
+    >>> conf.db_name, conf.developer_mode
+    ('_3f1b', None)
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # What Python asks of any object for its own ends is not an item.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.get(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def copy(self) -> AttributeDict:
+        """A shallow copy."""
+        return AttributeDict(self)

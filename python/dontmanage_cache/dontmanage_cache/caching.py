@@ -1,0 +1,369 @@
+"""Decorators that keep what a function answers: in Redis, for a request, in the process.
+
+>>> @redis_cache(ttl=60)
+... def slow_add(a, b):
+...     return a + b
+>>> slow_add(40, 2)
+42
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, TypeVar, overload
+
+from . import cache, local
+from ._core import CachedFunction
+
+__all__ = ["redis_cache", "request_cache", "site_cache"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# How long a caller waits for another one's answer before it computes one itself.
+PATIENCE = 60.0
+
+GENERATOR = 0x20
+COROUTINE = 0x80
+ASYNC_GENERATOR = 0x200
+MORE = 0x04
+MORE_BY_NAME = 0x08
+
+
+@overload
+def redis_cache(func: F, /) -> F: ...
+@overload
+def redis_cache(
+    *,
+    ttl: Any = 3600,
+    user: str | bool | None = None,
+    shared: bool = False,
+    stale: Any = None,
+    lock: bool | float = True,
+    ignore_self: bool = False,
+) -> Callable[[F], F]: ...
+def redis_cache(
+    func: Any = None,
+    ttl: Any = 3600,
+    user: str | bool | None = None,
+    shared: bool = False,
+    *,
+    stale: Any = None,
+    lock: bool | float = True,
+    ignore_self: bool = False,
+) -> Any:
+    """Keep in Redis what a function answers, for the arguments of each call.
+
+    ttl: for how long, in seconds or as a timedelta; None is for good.
+    user: True keeps an answer for each user; a name, for that user.
+    shared: one answer for all sites.
+    stale: for so long after its time an answer is still given, while one caller computes a new one.
+    lock: where an answer is missing, one caller computes it and the others wait for it (so many seconds
+        at most, if a number is given); False lets each compute for himself.
+    ignore_self: of a method's object only the class counts.
+
+    Equal calls share an answer in every process; distinct calls never do: `1`, `1.0` and `True` are
+    three. Any arguments will do that can be pickled. None is an answer; an exception is not. Without a
+    site, it is the plain function.
+
+    >>> @redis_cache
+    ... def slow_add(a, b):
+    ...     return a + b
+    >>> slow_add(40, 2), slow_add(40, b=2)
+    (42, 42)
+    >>> slow_add.clear_cache()
+    1
+    """
+    if func is None:
+        return functools.partial(
+            redis_cache, ttl=ttl, user=user, shared=shared, stale=stale, lock=lock, ignore_self=ignore_self
+        )
+    if isinstance(func, (staticmethod, classmethod)):
+        inner = redis_cache(
+            func.__func__, ttl=ttl, user=user, shared=shared, stale=stale, lock=lock, ignore_self=ignore_self
+        )
+        return type(func)(inner)
+    if stale and not ttl:
+        raise ValueError("`stale` is a time after `ttl`, and this function's answers have no end")
+    refuse_what_cannot_be_kept(func)
+    cached = CachedFunction(
+        func,
+        cache=cache,
+        name=f"{func.__module__}.{func.__qualname__}",
+        version=version(func),
+        ttl=ttl,
+        stale=stale,
+        user=user or None,
+        shared=shared,
+        wait=(PATIENCE if lock is True else float(lock)),
+        ignores_self=ignore_self,
+        **parameters(func),
+    )
+    return functools.update_wrapper(cached, func)
+
+
+def refuse_what_cannot_be_kept(func: Any) -> None:
+    """Generators and the like are used up by their first caller."""
+    name = getattr(func, "__qualname__", None)
+    if not callable(func) or not isinstance(name, str) or not isinstance(getattr(func, "__module__", None), str):
+        raise TypeError(
+            f"`redis_cache` decorates functions, which have a name to keep their answers by, not {func!r}; "
+            "wrap it in a function"
+        )
+    flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
+    if flags & (GENERATOR | ASYNC_GENERATOR):
+        raise TypeError(
+            f"`{name}` is a generator, which its first caller would use up: let it return a list instead"
+        )
+    if flags & COROUTINE:
+        raise TypeError(
+            f"`{name}` is a coroutine function, whose answer can't be kept before it is awaited: "
+            "decorate the function that it awaits"
+        )
+
+
+def parameters(func: Any) -> dict[str, Any]:
+    """A function's parameters, as the core wants them.
+
+    >>> parameters(lambda a, /, b=1, *, c: 0)["positional"]
+    [('a', None), ('b', (1,))]
+    """
+    if isinstance(func, MethodType):
+        given = parameters(func.__func__)
+        given["positional"] = given["positional"][1:]
+        given["positional_only"] = max(given["positional_only"] - 1, 0)
+        return given
+    if not isinstance(func, FunctionType):
+        # Built in, or a callable of another kind: nothing is known of it.
+        return {
+            "positional": [],
+            "positional_only": 0,
+            "by_name": [],
+            "takes_more": True,
+            "takes_more_by_name": True,
+        }
+    code = func.__code__
+    names = code.co_varnames
+    count = code.co_argcount
+    defaults = func.__defaults__ or ()
+    required = count - len(defaults)
+    by_name = func.__kwdefaults__ or {}
+    return {
+        "positional": [
+            (name, None if at < required else (defaults[at - required],))
+            for at, name in enumerate(names[:count])
+        ],
+        "positional_only": code.co_posonlyargcount,
+        "by_name": [
+            (name, (by_name[name],) if name in by_name else None)
+            for name in names[count : count + code.co_kwonlyargcount]
+        ],
+        "takes_more": bool(code.co_flags & MORE),
+        "takes_more_by_name": bool(code.co_flags & MORE_BY_NAME),
+    }
+
+
+def version(func: Any) -> bytes:
+    """What makes a function another one though its name is the same: its code, and what it has closed over
+    when it was decorated."""
+    from hashlib import blake2b
+
+    digest = blake2b(digest_size=16)
+
+    def add(part: Any) -> None:
+        text = repr(part).encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(text))
+        digest.update(text)
+
+    def add_code(code: CodeType) -> None:
+        add((code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags))
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                add_code(constant)
+            elif isinstance(constant, frozenset):
+                # Its order differs from process to process.
+                add(sorted(map(repr, constant)))
+            else:
+                add((type(constant).__name__, constant))
+
+    target = getattr(func, "__func__", func)
+    code = getattr(target, "__code__", None)
+    if isinstance(code, CodeType):
+        add_code(code)
+        for cell in target.__closure__ or ():
+            add(closed_over(cell))
+    return digest.digest()
+
+
+def closed_over(cell: Any) -> Any:
+    """What of a closure's variable tells one function from another: plain data by content, anything else
+    by its kind."""
+    try:
+        value = cell.cell_contents
+    except ValueError:
+        # The function itself, as a rule, which is only being made.
+        return "empty"
+    return plain(value, 0)
+
+
+def plain(value: Any, depth: int) -> Any:
+    if value is None or type(value) in (bool, int, float, str, bytes, complex):
+        return (type(value).__name__, value)
+    if depth < 10 and type(value) in (list, tuple):
+        return (type(value).__name__, [plain(item, depth + 1) for item in value])
+    if depth < 10 and type(value) in (set, frozenset):
+        return (type(value).__name__, sorted(repr(plain(item, depth + 1)) for item in value))
+    if depth < 10 and type(value) is dict:
+        items = ((plain(key, depth + 1), plain(item, depth + 1)) for key, item in value.items())
+        return ("dict", sorted(map(repr, items)))
+    named = value if isinstance(value, (type, FunctionType, ModuleType)) else type(value)
+    return ("is", getattr(named, "__module__", ""), getattr(named, "__qualname__", named.__name__))
+
+
+def request_cache(func: F) -> F:
+    """Keep what a function answers until the end of the request.
+
+    The same object is given each time. Calls are the same if their arguments are equal, so `1` and `1.0`
+    are. Without a request, or with arguments that have no hash, it is the plain function.
+
+    >>> @request_cache
+    ... def settings():
+    ...     return {}
+    >>> settings() is settings()
+    True
+    """
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        kept = getattr(local, "request_cache", None)
+        if kept is None:
+            return func(*args, **kwargs)
+        key = call(args, kwargs)
+        # By the function itself: names may be shared. It is kept alive by being the key.
+        answers = kept.setdefault(wrapper, {})
+        try:
+            return answers[key]
+        except KeyError:
+            pass
+        except TypeError:
+            return func(*args, **kwargs)
+        answer = answers[key] = func(*args, **kwargs)
+        return answer
+
+    return wrapper  # type: ignore[return-value]
+
+
+def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call as a key of a dict."""
+    return (args, frozenset(kwargs.items())) if kwargs else args
+
+
+# The key at which processes tell each other that answers are to be cleared.
+GENERATION = "site_cache::generation"
+
+
+class SiteCached:
+    """What one function has answered, for each site."""
+
+    def __init__(self, func: Callable[..., Any], ttl: float | None, maxsize: int | None) -> None:
+        self.func = func
+        self.ttl = ttl
+        self.maxsize = maxsize
+        self.lock = threading.Lock()
+        self.answers: dict[Any, dict[Any, tuple[float | None, Any]]] = {}
+        self.generations: dict[Any, Any] = {}
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        site = site_here()
+        if site is None:
+            return self.func(*args, **kwargs)
+        key = call(args, kwargs)
+        try:
+            hash(key)
+        except TypeError:
+            return self.func(*args, **kwargs)
+        generation = generation_here()
+        with self.lock:
+            if generation is None:
+                # Nothing is known: what there is stays.
+                generation = self.generations.get(site)
+            elif self.generations.get(site) != generation:
+                self.generations[site] = generation
+                self.answers.pop(site, None)
+            found = self.answers.get(site, {}).get(key)
+        if found is not None and (found[0] is None or found[0] > time.monotonic()):
+            return found[1]
+        answer = self.func(*args, **kwargs)
+        end = None if self.ttl is None else time.monotonic() + self.ttl
+        with self.lock:
+            if self.generations.get(site) == generation:
+                answers = self.answers.setdefault(site, {})
+                answers.pop(key, None)
+                while self.maxsize is not None and answers and len(answers) >= self.maxsize:
+                    del answers[next(iter(answers))]
+                if self.maxsize is None or self.maxsize > 0:
+                    answers[key] = (end, answer)
+        return answer
+
+    def clear(self) -> None:
+        with self.lock:
+            self.answers.clear()
+
+
+def site_here() -> Any:
+    """What tells the sites of a process apart."""
+    if not getattr(local, "initialised", False):
+        return None
+    return (getattr(local, "sites_path", None), getattr(local, "site", None))
+
+
+def generation_here() -> Any:
+    """The site's generation of process-wide answers: `clear_cache()` begins a new one, in any process.
+
+    It is asked for once a request. One that Redis has lost is begun anew, so that nothing old comes back.
+    None if Redis is away."""
+    known = getattr(local, "site_generation", False)
+    if known is False:
+        known = cache.get_value(GENERATION)
+        if known is None and cache.connected():
+            known = os.urandom(8).hex()
+            cache.set_value(GENERATION, known)
+        local.site_generation = known
+    return known
+
+
+_site_cached: list[SiteCached] = []
+
+
+@overload
+def site_cache(func: F, /) -> F: ...
+@overload
+def site_cache(*, ttl: float | None = None, maxsize: int | None = None) -> Callable[[F], F]: ...
+def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | None = None) -> Any:
+    """Keep what a function answers in the memory of the process, for each site, over requests.
+
+    ttl: for how many seconds; None is until it is cleared.
+    maxsize: at most so many answers for each site; the oldest go first.
+
+    >>> @site_cache(ttl=60)
+    ... def languages():
+    ...     return ["de", "en"]
+    >>> languages()
+    ['de', 'en']
+    >>> languages.clear_cache()
+    """
+    if func is None:
+        return functools.partial(site_cache, ttl=ttl, maxsize=maxsize)
+    kept = SiteCached(func, ttl, maxsize)
+    _site_cached.append(kept)
+
+    @functools.wraps(func)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return kept(args, kwargs)
+
+    wrapper.clear_cache = kept.clear  # type: ignore[attr-defined]
+    return wrapper

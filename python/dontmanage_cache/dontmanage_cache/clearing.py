@@ -1,0 +1,103 @@
+"""Clearing: what a site, a user or a doctype has in the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from . import cache, local
+from ._core import current
+from .sites import no_site
+
+__all__ = ["clear_cache"]
+
+# Hashes whose fields are doctypes, and those whose fields are users.
+DOCTYPE_HASHES = ("meta", "form_meta", "table_columns", "last_modified", "linked_doctypes", "notifications")
+USER_HASHES = ("bootinfo", "user_recent", "roles", "user_doc", "lang", "defaults", "user_permissions", "home_page")
+
+
+def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
+    """Forget what is cached for a user, for a doctype, or all that is cached for the site.
+
+    Keys that the apps' hooks name in `persistent_cache_keys` stay, and so do those of other sites and
+    shared ones. The apps' `clear_cache` hooks are run. What `site_cache` has kept is forgotten in every
+    process.
+
+    >>> import dontmanage_cache as dontmanage
+    >>> dontmanage.cache.set_value("k", 1)
+    >>> clear_cache()
+    >>> dontmanage.cache.get_value("k")
+    """
+    if current() is None:
+        raise no_site("clear_cache() clears a site's values")
+    if doctype:
+        cache.hdel_names(DOCTYPE_HASHES, doctype)
+        cache.delete_keys(f"document_cache::{doctype}::")
+    if user:
+        cache.hdel_names(USER_HASHES, user)
+        cache.delete_keys("", user=user)
+    if not user and not doctype:
+        clear_site()
+    local.cache = {}
+    local.request_cache = {}
+    if not user and not doctype:
+        new_generation()
+        for hook in hooks("clear_cache"):
+            call(hook)
+
+
+def clear_site() -> None:
+    """All keys of the site, but for those that are to stay."""
+    keep = [str(name) for name in hooks("persistent_cache_keys")]
+    if not keep:
+        cache.delete_keys("")
+        return
+    stays = {key for name in keep for key in cache.get_keys(name)}
+    cache.delete_value([key for key in cache.get_keys("") if key not in stays], make_keys=False)
+
+
+def new_generation() -> None:
+    """Tells every process to forget what `site_cache` has kept of this site."""
+    from .caching import GENERATION
+
+    cache.set_value(GENERATION, os.urandom(8).hex())
+    local.site_generation = False
+
+
+def hooks(name: str) -> list[Any]:
+    """What the apps of the bench name in their hooks."""
+    found: list[Any] = []
+    for app in apps():
+        try:
+            module = __import__(f"{app}.hooks", fromlist=["hooks"])
+        except ModuleNotFoundError as error:
+            # An app without hooks, or one that is not installed here; not an app whose hooks are broken.
+            if error.name not in (app, f"{app}.hooks"):
+                raise
+            continue
+        given = getattr(module, name, None)
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            given = [] if given is None else [given]
+        found.extend(given)
+    return found
+
+
+def apps() -> list[str]:
+    """The apps of the bench, from `sites/apps.txt`."""
+    folder = getattr(local, "sites_path", None)
+    if folder is None:
+        return []
+    try:
+        with open(os.path.join(folder, "apps.txt"), encoding="utf-8") as file:
+            return [line.strip() for line in file if line.strip()]
+    except FileNotFoundError:
+        return []
+
+
+def call(hook: Any) -> None:
+    """Calls a function that is named by its dotted path."""
+    if isinstance(hook, str):
+        module, _, name = hook.rpartition(".")
+        hook = getattr(__import__(module, fromlist=[name]), name)
+    hook()

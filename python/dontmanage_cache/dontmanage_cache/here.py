@@ -1,0 +1,89 @@
+"""What a site knows, under names that can be imported before it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import local
+from ._core import NoSiteError
+
+__all__ = ["conf", "session"]
+
+
+class Here:
+    """An attribute of `local`, looked up at each use.
+
+    >>> import dontmanage_cache as dontmanage
+    >>> dontmanage.session.user
+    'Guest'
+    """
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "_name", name)
+
+    def _get_current_object(self) -> Any:
+        try:
+            return getattr(local, self._name)
+        except AttributeError:
+            raise NoSiteError(
+                f"dontmanage.{self._name} is a site's, and no site has been entered in this thread or task: "
+                "call dontmanage.init(site) first"
+            ) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._get_current_object(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._get_current_object(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._get_current_object(), name)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._get_current_object()[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._get_current_object()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._get_current_object()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._get_current_object()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._get_current_object())
+
+    def __len__(self) -> int:
+        return len(self._get_current_object())
+
+    def __bool__(self) -> bool:
+        try:
+            return bool(self._get_current_object())
+        except NoSiteError:
+            return False
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._get_current_object() == other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __dir__(self) -> list[str]:
+        return dir(self._get_current_object())
+
+    def __repr__(self) -> str:
+        try:
+            return repr(self._get_current_object())
+        except NoSiteError:
+            return f"<dontmanage.{self._name}: no site>"
+
+
+# Any: they stand for what they look up, and type checkers should see them as that.
+conf: Any = Here("conf")
+"""The site's configuration, over the bench's."""
+
+session: Any = Here("session")
+"""The session; `session.user` is its user."""

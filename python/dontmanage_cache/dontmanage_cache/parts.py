@@ -1,0 +1,49 @@
+"""What an argument is made of, for the key of a call."""
+
+from __future__ import annotations
+
+import copyreg
+import sys
+from types import FunctionType
+from typing import Any
+
+__all__ = ["parts_of"]
+
+
+def parts_of(argument: Any) -> str | tuple[Any, ...]:
+    """The importable name of a class or function, or the parts that pickle would make an object from.
+
+    >>> parts_of(int)
+    'builtins:int'
+    >>> import datetime
+    >>> parts_of(datetime.timedelta(1))[0]
+    <class 'datetime.timedelta'>
+    """
+    kind = type(argument)
+    if isinstance(argument, (type, FunctionType)):
+        return global_name(argument)
+    reducer = copyreg.dispatch_table.get(kind)
+    reduced = reducer(argument) if reducer is not None else argument.__reduce_ex__(4)
+    if isinstance(reduced, str):
+        return global_name(argument, reduced)
+    if not isinstance(reduced, tuple) or not 2 <= len(reduced) <= 6:
+        raise TypeError(f"{kind.__name__} objects can't be pickled")
+    function, arguments, state, items, pairs, _ = (*reduced, *(None,) * 4)[:6]
+    if pairs is not None:
+        pairs = list(pairs)
+        # Only in an OrderedDict does the order count.
+        if not hasattr(kind, "move_to_end"):
+            pairs = dict(pairs)
+    return (kind, function, arguments, state, None if items is None else list(items), pairs)
+
+
+def global_name(thing: Any, name: str | None = None) -> str:
+    """The name by which a class or function can be imported, as pickle demands."""
+    name = name or getattr(thing, "__qualname__", None) or thing.__name__
+    module = getattr(thing, "__module__", None) or "builtins"
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not thing:
+        raise TypeError(f"`{module}.{name}` can't be imported by that name")
+    return f"{module}:{name}"

@@ -1,0 +1,79 @@
+"""`RedisWrapper`: redis-py's client with the cache's methods."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import redis
+import redis.commands.search
+
+from ._core import Cache, Server
+
+__all__ = ["RedisWrapper"]
+
+
+class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
+    """redis-py's client; the methods of `dontmanage.cache` are here too, for the site's keys and values.
+
+    All other commands are redis-py's: they take keys as they are given (make them with `make_key`) and
+    raise what redis-py raises.
+
+    >>> client = RedisWrapper.from_url("redis://127.0.0.1:13000")
+    >>> client.set_value("total", 42)
+    >>> client.incrby(client.make_key("hits"), 1)
+    1
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        redis.Redis.__init__(self, *args, **options)
+        self._bind(Server(_url(self.connection_pool)))
+
+    def ft(self, index_name: str = "idx") -> Search:
+        """RediSearch; the keys of its suggestions are the site's."""
+        return Search(self, index_name)
+
+    @classmethod
+    def of(cls, server: Server) -> RedisWrapper:
+        """A client of that very server, with the request's own copy of its values."""
+        pool = redis.ConnectionPool.from_url(server.full_url(), socket_connect_timeout=5)
+        client = cls.__new__(cls)
+        client._bind(server)
+        redis.Redis.__init__(client, connection_pool=pool)
+        return client
+
+
+class Search(redis.commands.search.Search):  # type: ignore[misc]
+    """RediSearch, with suggestions at keys of the site."""
+
+    def __init__(self, client: RedisWrapper, index_name: str) -> None:
+        super().__init__(client, index_name)
+        self._make_key = client.make_key
+
+    def sugadd(self, key: str, *suggestions: Any, **options: Any) -> Any:
+        return super().sugadd(self._make_key(key), *suggestions, **options)
+
+    def suglen(self, key: str) -> Any:
+        return super().suglen(self._make_key(key))
+
+    def sugdel(self, key: str, string: str) -> Any:
+        return super().sugdel(self._make_key(key), string)
+
+    def sugget(self, key: str, *prefix: Any, **options: Any) -> Any:
+        return super().sugget(self._make_key(key), *prefix, **options)
+
+
+def _url(pool: redis.ConnectionPool) -> str:
+    """The URL of a pool's server."""
+    options = pool.connection_kwargs
+    login = ""
+    if options.get("password"):
+        login = f"{quote(options.get('username') or '', '')}:{quote(str(options['password']), '')}@"
+    database = int(options.get("db") or 0)
+    if options.get("path"):
+        return f"unix://{login}{quote(options['path'])}?db={database}"
+    tls = issubclass(pool.connection_class, redis.SSLConnection)
+    host = options.get("host") or "localhost"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{'rediss' if tls else 'redis'}://{login}{host}:{options.get('port') or 6379}/{database}"

@@ -1,0 +1,192 @@
+"""Entering and leaving sites: their configuration, the server, the user."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from . import local
+from ._core import CacheError, NoSiteError, Server, current, enter, leave
+from .attribute_dict import AttributeDict
+
+__all__ = ["SiteNotFoundError", "connect", "default_server", "destroy", "init", "set_user"]
+
+# Where the cache of a bench is that does not say.
+DEFAULT_URL = "redis://127.0.0.1:13000"
+
+
+class SiteNotFoundError(CacheError):
+    """There is no such site, or no bench around."""
+
+
+def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
+    """Enter a site: its configuration is read, and its keys are those of the cache from now on.
+
+    `sites_path` is the bench's folder `sites`; left out, it is `SITES_PATH` of the environment, else that
+    of the bench around the current directory.
+
+    >>> init("site1.local")
+    >>> import dontmanage_cache as dontmanage
+    >>> dontmanage.cache.make_key("total")
+    b'_3f1b8c2a|total'
+    """
+    folder = os.fspath(sites_path) if sites_path is not None else find_sites_path()
+    if folder is None:
+        # That of the site before.
+        folder = getattr(local, "sites_path", None)
+    if folder is None:
+        raise SiteNotFoundError(
+            f"there is no bench around `{os.getcwd()}`: change into one, set SITES_PATH, or pass sites_path"
+        )
+    if not site or site in (os.curdir, os.pardir) or os.sep in site:
+        raise SiteNotFoundError(f"`{site}` is no name of a site")
+    config = os.path.join(folder, site, "site_config.json")
+    own = read_json(config)
+    if own is None:
+        raise SiteNotFoundError(f"there is no site `{site}`: `{config}` is missing; `bench new-site {site}` makes it")
+    common = read_json(os.path.join(folder, "common_site_config.json"))
+    conf = AttributeDict(common or {})
+    conf.update(own)
+    attributes = {
+        "site": site,
+        "sites_path": folder,
+        "site_path": os.path.join(folder, site),
+        "conf": conf,
+        "session": AttributeDict(user="Guest", data=AttributeDict()),
+        "flags": AttributeDict(),
+        "request_cache": {},
+        "initialised": True,
+    }
+    enter(attributes, server(conf, folder))
+
+
+def connect(site: str | None = None) -> None:
+    """Enter a site, if one is named, as the user Administrator."""
+    if site:
+        init(site)
+    elif current() is None:
+        raise NoSiteError("name the site to connect to, or call dontmanage.init(site) first")
+    set_user("Administrator")
+
+
+def no_site(what: str) -> NoSiteError:
+    """The error of a call that needs a site."""
+    return NoSiteError(
+        f"{what}, and no site has been entered in this thread or task: call dontmanage.init(site) first"
+    )
+
+
+def destroy() -> None:
+    """Leave the site."""
+    leave()
+
+
+def set_user(username: str) -> None:
+    """Go on as another user: nothing that the request has kept for itself is taken over."""
+    local.session = AttributeDict(user=username, sid=username, data=AttributeDict())
+    local.request_cache = {}
+    local.cache = {}
+
+
+def find_sites_path() -> str | None:
+    """The folder `sites` of the environment, or of the bench around the current directory."""
+    given = os.environ.get("SITES_PATH")
+    if given:
+        return os.path.abspath(given)
+    folder = os.getcwd()
+    while True:
+        if is_bench(folder):
+            return os.path.join(folder, "sites")
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            break
+        folder = parent
+    bench = os.environ.get("BENCH_DIR")
+    return os.path.join(bench, "sites") if bench else None
+
+
+def is_bench(folder: str) -> bool:
+    """Whether the folder is a bench, by the marks that the command `bench` goes by."""
+
+    def holds(name: str) -> bool:
+        return os.path.exists(os.path.join(folder, name))
+
+    return holds("bench.toml") or (holds("sites") and (holds("config") or holds("apps")))
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """The object in a file; None if there is no such file."""
+    # Imported late: a process that asks for nothing pays for nothing.
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CacheError(f"`{path}` can't be read: {error}") from error
+    if not isinstance(found, dict):
+        raise CacheError(f"`{path}` holds no JSON object")
+    return found
+
+
+def default_server() -> Server:
+    """The server for calls that need no site: the environment's, else that of the bench around."""
+    folder = find_sites_path()
+    common = read_json(os.path.join(folder, "common_site_config.json")) if folder else None
+    return server(common or {}, folder)
+
+
+# One for each server and key: it is shared by all sites and threads.
+_servers: dict[tuple[str, str | None, float, float], Server] = {}
+
+
+def server(conf: dict[str, Any], folder: str | None) -> Server:
+    """The server that a configuration means."""
+    url = os.environ.get("DONTMANAGE_REDIS_CACHE") or conf.get("redis_cache") or DEFAULT_URL
+    if "://" not in url:
+        url = f"redis://{url}"
+    key = signing_key(folder) if conf.get("redis_cache_sign", True) else None
+    connect_timeout = float(conf.get("redis_cache_connect_timeout", 0.2))
+    reply_timeout = float(conf.get("redis_cache_timeout", 0.2))
+    known = (url, key, connect_timeout, reply_timeout)
+    found = _servers.get(known)
+    if found is None:
+        made = Server(url, signing_key=key, connect_timeout=connect_timeout, reply_timeout=reply_timeout)
+        found = _servers.setdefault(known, made)
+    return found
+
+
+_Signature = tuple[int, int, int]
+_keys: dict[str, tuple[_Signature, str]] = {}
+
+
+def signing_key(folder: str | None) -> str | None:
+    """The text of the bench's key file; None if the bench does not sign."""
+    if folder is None:
+        return None
+    path = os.path.join(os.path.dirname(os.path.abspath(folder)), "config", "cache.key")
+    try:
+        status = os.stat(path)
+        signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = _keys.get(path)
+        if known is not None and known[0] == signature:
+            return known[1]
+        with open(path, encoding="ascii") as file:
+            text = file.read(1000)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        # Not to be taken for a bench that does not sign: then anybody's values would be read.
+        raise CacheError(f"`{path}` can't be read: {error}") from error
+    if status.st_mode & 0o077:
+        import logging
+
+        logging.getLogger("dontmanage_cache").warning(
+            "`%s` signs the cache's values and is open to others (mode %o): run `chmod 600` on it",
+            path,
+            status.st_mode & 0o777,
+        )
+    _keys[path] = (signature, text)
+    return text

@@ -1,0 +1,230 @@
+//! Hashes: values by name and field.
+
+use dontmanage_cache::{CacheError, Ttl};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use super::Cache;
+use crate::arguments::several;
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key, text};
+use crate::pickling::{dumps, loads};
+
+impl Cache {
+    pub(super) fn set_field(
+        &self,
+        name: &Bound<'_, PyAny>,
+        field: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        shared: bool,
+        locally: bool,
+    ) -> PyResult<()> {
+        if field.is_none() {
+            return Ok(());
+        }
+        let py = name.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field = text(field)?;
+        let pickle = dumps(value)?;
+        let bytes = pickle.as_bytes();
+        let done = here.ask(|store| store.hset(&full, &field, bytes))?;
+        if let Err(error) = &done {
+            here.server()?.store().note_dropped_write();
+            // The server is there and says no: what it would not take is not there for this request either.
+            if matches!(error, CacheError::Redis(error) if error.server_error().is_some()) {
+                return Ok(());
+            }
+        }
+        if let Some(copy) = here.copy() {
+            if locally {
+                copy.put_field(&full, &field, value, pickle, Ttl::Unlimited);
+            } else {
+                copy.remove_field(&full, &field);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn get_field<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        generator: Option<&Bound<'py, PyAny>>,
+        shared: bool,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        let otherwise = || default.cloned().unwrap_or_else(|| py.None().into_bound(py));
+        if field.is_none() {
+            return Ok(otherwise());
+        }
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field_text = text(field)?;
+        let copy = here.copy();
+        if let Some(copy) = copy
+            && let Some(value) = copy.lend_field(py, &full, &field_text)?
+        {
+            return Ok(value);
+        }
+        let found = if copy.is_some() {
+            here.read(|store| store.hfind(&full, &field_text))?.map(|found| (found.pickle, found.left))
+        } else {
+            let read = here.read(|store| store.hget(&full, &field_text, <[u8]>::to_vec))?;
+            read.map(|pickle| (pickle, Ttl::Unlimited))
+        };
+        if let Some((pickle, left)) = found {
+            let pickle = PyBytes::new(py, &pickle);
+            if let Some(value) = loads(&pickle)? {
+                if let Some(copy) = copy {
+                    copy.put_field(&full, &field_text, &value, pickle, left);
+                }
+                return Ok(value);
+            }
+            here.server()?.store().note_unreadable();
+        }
+        let Some(generator) = generator.filter(|generator| !generator.is_none()) else {
+            return Ok(otherwise());
+        };
+        let value = generator.call0()?;
+        self.set_field(name, field, &value, shared, true)?;
+        Ok(value)
+    }
+
+    pub(super) fn all_fields<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = name.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let values = PyDict::new(py);
+        for (field, pickle) in here.read(|store| store.hgetall(&full))? {
+            let Ok(pickle) = pickle else { continue };
+            match loads(&PyBytes::new(py, &pickle))? {
+                Some(value) => values.set_item(field_name(py, &field)?, value)?,
+                None => here.server()?.store().note_unreadable(),
+            }
+        }
+        Ok(values)
+    }
+
+    pub(super) fn has_field(
+        &self,
+        name: &Bound<'_, PyAny>,
+        field: &Bound<'_, PyAny>,
+        shared: bool,
+    ) -> PyResult<bool> {
+        if field.is_none() {
+            return Ok(false);
+        }
+        let py = name.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field = text(field)?;
+        here.read(|store| store.hexists(&full, &field))
+    }
+
+    pub(super) fn field_names<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = name.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let names = here.read(|store| store.hkeys(&full))?;
+        PyList::new(py, names.iter().map(|name| PyBytes::new(py, name)))
+    }
+
+    pub(super) fn delete_fields(
+        &self,
+        name: &Bound<'_, PyAny>,
+        fields: &Bound<'_, PyAny>,
+        shared: bool,
+        pipeline: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let py = name.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let fields: Vec<KeyBuffer> = several(fields)?.iter().map(text).collect::<PyResult<_>>()?;
+        if fields.is_empty() {
+            return Ok(0);
+        }
+        if let Some(copy) = here.copy() {
+            for field in &fields {
+                copy.remove_field(&full, field);
+            }
+        }
+        if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_none()) {
+            let words = [&full].into_iter().chain(&fields).map(|word| PyBytes::new(py, word));
+            let words = pyo3::types::PyTuple::new(py, words.collect::<Vec<_>>())?;
+            pipeline.call_method1(intern!(py, "hdel"), words)?;
+            return Ok(0);
+        }
+        Ok(here.write(|store| store.hdel(&full, &fields))?.unwrap_or(0))
+    }
+
+    pub(super) fn delete_field_of(
+        &self,
+        names: &Bound<'_, PyAny>,
+        field: &Bound<'_, PyAny>,
+        shared: bool,
+    ) -> PyResult<u64> {
+        let py = names.py();
+        let here = self.here(py)?;
+        let full: Vec<KeyBuffer> = several(names)?
+            .iter()
+            .map(|name| full_key(py, here.frame(), name, Whose::shared(shared)))
+            .collect::<PyResult<_>>()?;
+        self.delete_field_at(py, &full, field)
+    }
+
+    pub(super) fn delete_field_beginning(
+        &self,
+        names: &Bound<'_, PyAny>,
+        field: &Bound<'_, PyAny>,
+        shared: bool,
+    ) -> PyResult<u64> {
+        let py = names.py();
+        let here = self.here(py)?;
+        let beginning = beginning(py, here.frame(), names, Whose::shared(shared))?;
+        let mut full = here.read(|store| store.keys(&beginning))?;
+        if let Some(copy) = here.copy() {
+            // What the server has lost, or could not say.
+            full.extend(copy.keys_beginning(&beginning));
+            full.sort_unstable();
+            full.dedup();
+        }
+        self.delete_field_at(py, &full, field)
+    }
+
+    fn delete_field_at<K: AsRef<[u8]> + Sync>(
+        &self,
+        py: Python<'_>,
+        full: &[K],
+        field: &Bound<'_, PyAny>,
+    ) -> PyResult<u64> {
+        if field.is_none() {
+            return Ok(0);
+        }
+        let here = self.here(py)?;
+        let field = text(field)?;
+        if let Some(copy) = here.copy() {
+            for key in full {
+                copy.remove_field(key.as_ref(), &field);
+            }
+        }
+        Ok(here.write(|store| store.hdel_names(full, &field))?.unwrap_or(0))
+    }
+}
+
+/// A field's name as text. One that is no text keeps its bytes, as file names do.
+fn field_name<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(text) = std::str::from_utf8(name) {
+        return Ok(PyString::new(py, text).into_any());
+    }
+    PyBytes::new(py, name).call_method1(intern!(py, "decode"), ("utf-8", "surrogateescape"))
+}

@@ -1,0 +1,142 @@
+//! Several values in one round trip, and keys by their beginning.
+
+use dontmanage_cache::CacheError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+
+use super::Cache;
+use super::values::left;
+use crate::arguments::{lifetime, several};
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
+use crate::pickling::{dumps, loads};
+
+impl Cache {
+    pub(super) fn get_several<'py>(
+        &self,
+        keys: &Bound<'py, PyAny>,
+        whose: Whose<'_, 'py>,
+        local: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = keys.py();
+        let here = self.here(py)?;
+        let values = PyDict::new(py);
+        let (mut wanted, mut asked): (Vec<KeyBuffer>, Vec<Bound<'py, PyAny>>) = (Vec::new(), Vec::new());
+        let copy = if local { here.copy() } else { None };
+        for key in several(keys)? {
+            let full = full_key(py, here.frame(), &key, whose)?;
+            let lent = match copy {
+                Some(copy) => copy.lend(py, &full)?,
+                None => None,
+            };
+            // The place in the answer is that of the question, whatever is asked of the server.
+            values.set_item(&key, lent.as_ref())?;
+            if lent.is_none() {
+                wanted.push(full);
+                asked.push(key);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(values);
+        }
+        let found = here.read(|store| store.find_many(&wanted))?;
+        let mut found = found.into_iter();
+        for (full, key) in wanted.iter().zip(&asked) {
+            let value = match found.next() {
+                Some(Ok(Some(found))) => {
+                    let pickle = PyBytes::new(py, &found.pickle);
+                    let value = loads(&pickle)?;
+                    match (&value, copy) {
+                        (None, _) => here.server()?.store().note_unreadable(),
+                        (Some(value), Some(copy)) => copy.put(full, value, pickle, found.left),
+                        (Some(_), None) => {}
+                    }
+                    value
+                }
+                _ => None,
+            };
+            match value {
+                Some(value) => values.set_item(key, value)?,
+                // Asked for twice, it may be gone from the answer already.
+                None if values.contains(key)? => values.del_item(key)?,
+                None => {}
+            }
+        }
+        Ok(values)
+    }
+
+    pub(super) fn set_several(
+        &self,
+        values: &Bound<'_, PyAny>,
+        whose: Whose<'_, '_>,
+        expires_in_sec: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = values.py();
+        let here = self.here(py)?;
+        let lifetime = lifetime(expires_in_sec)?;
+        let mut pickled = Vec::new();
+        for item in values.cast::<PyMapping>()?.items()? {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let full = full_key(py, here.frame(), &key, whose)?;
+            let pickle = dumps(&value)?;
+            pickled.push((full, value, pickle));
+        }
+        let pairs: Vec<(&[u8], &[u8])> =
+            pickled.iter().map(|(full, _, pickle)| (full.as_slice(), pickle.as_bytes())).collect();
+        here.write(|store| store.set_many(&pairs, lifetime))?;
+        drop(pairs);
+        if let Some(copy) = here.copy() {
+            for (full, value, pickle) in pickled {
+                copy.put(&full, &value, pickle, left(lifetime));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn keys_beginning<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        whose: Whose<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = text.py();
+        let here = self.here(py)?;
+        let beginning = beginning(py, here.frame(), text, whose)?;
+        let keys = match here.ask(|store| store.keys(&beginning))? {
+            Ok(keys) => keys,
+            // What this request knows is better than nothing.
+            Err(CacheError::Redis(_)) => {
+                here.copy().map_or_else(Vec::new, |copy| copy.keys_beginning(&beginning))
+            }
+            Err(_) => Vec::new(),
+        };
+        PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
+    }
+
+    pub(super) fn delete_beginning(&self, text: &Bound<'_, PyAny>, whose: Whose<'_, '_>) -> PyResult<u64> {
+        let py = text.py();
+        let here = self.here(py)?;
+        let beginning = beginning(py, here.frame(), text, whose)?;
+        if let Some(copy) = here.copy() {
+            copy.remove_beginning(&beginning);
+        }
+        Ok(here.write(|store| store.delete_beginning(&beginning))?.unwrap_or(0))
+    }
+
+    pub(super) fn values_beginning<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        whose: Whose<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = text.py();
+        let here = self.here(py)?;
+        // What stands before the program's own text.
+        let before = full_key(py, here.frame(), PyBytes::new(py, b"").as_any(), whose)?.len();
+        let keys = self.keys_beginning(text, whose)?;
+        let by_full_key = self.get_several(keys.as_any(), Whose::shared(true), true)?;
+        let values = PyDict::new(py);
+        for (full, value) in by_full_key {
+            let full: &[u8] = full.extract()?;
+            values.set_item(String::from_utf8_lossy(full.get(before..).unwrap_or_default()), value)?;
+        }
+        Ok(values)
+    }
+}

@@ -1,0 +1,478 @@
+//! The object that programs know as `dontmanage.cache`: its face. What the methods do is in the files
+//! beside this one.
+//!
+//! It has no `__getattr__`, which would make every call a third slower: the commands that it does not have
+//! are added in Python, name by name.
+
+mod hashes;
+mod here;
+mod many;
+mod raw;
+mod values;
+
+pub use here::Here;
+pub use values::left;
+
+use std::sync::OnceLock;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::full_key::{self, Whose};
+use crate::server::Server;
+
+/// The cache of the site that this thread or task is in.
+///
+/// A server that is away, slow, full or confused costs speed and nothing else: a read is a miss, a write
+/// is dropped.
+#[pyclass(frozen, subclass, module = "dontmanage_cache._core")]
+#[derive(Default)]
+pub struct Cache {
+    /// What gives the frame; none is the library's own context variable.
+    getter: OnceLock<Py<PyAny>>,
+    /// A server of its own; none is the site's.
+    server: OnceLock<Py<Server>>,
+}
+
+type Any<'a, 'py> = &'a Bound<'py, PyAny>;
+
+#[pymethods]
+impl Cache {
+    #[new]
+    #[pyo3(signature = (*_args, **_options))]
+    fn new(_args: &Bound<'_, PyTuple>, _options: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::default()
+    }
+
+    /// Use this server, whatever the site's is, and take the frame from `getter`.
+    #[pyo3(signature = (server, getter=None))]
+    fn _bind(&self, server: Py<Server>, getter: Option<Py<PyAny>>) {
+        let _ = self.server.set(server);
+        if let Some(getter) = getter {
+            let _ = self.getter.set(getter);
+        }
+    }
+
+    /// The object itself: `dontmanage.cache()` and `dontmanage.cache` are the same.
+    fn __call__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let here = self.here(py)?;
+        Ok(match here.server() {
+            Ok(server) => format!("<dontmanage.cache at {}>", server.client().url()),
+            Err(_) => "<dontmanage.cache>".to_owned(),
+        })
+    }
+
+    /// The full key in Redis: the site's prefix, `|`, and the key; a user's key with `user:NAME:` before
+    /// it. A shared key is what was given.
+    ///
+    /// >>> make_key("total")                       # doctest: +SKIP
+    /// b'_3f1b|total'
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn make_key<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if shared {
+            return Ok(key.clone());
+        }
+        let py = key.py();
+        let here = self.here(py)?;
+        let full = full_key::full_key(py, here.frame(), key, Whose { user, shared })?;
+        Ok(pyo3::types::PyBytes::new(py, &full).into_any())
+    }
+
+    /// Whether the server answers.
+    fn connected(&self, py: Python<'_>) -> PyResult<bool> {
+        let here = self.here(py)?;
+        let client = here.server()?.client();
+        Ok(py.detach(|| client.look()).is_ok())
+    }
+
+    /// The value of a key; None, or `default`, on a miss.
+    ///
+    /// On a miss a `generator` is called, and its answer is stored (for `expires_in_sec`) unless it is
+    /// None. `user` is a user's name, or True for the session's. With `expires=True` the server is always
+    /// asked.
+    #[pyo3(signature = (key, generator=None, user=None, expires=false, shared=false, *, use_local_cache=true, default=None, expires_in_sec=None))]
+    #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
+    fn get_value<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        generator: Option<Any<'_, 'py>>,
+        user: Option<Any<'_, 'py>>,
+        expires: bool,
+        shared: bool,
+        use_local_cache: bool,
+        default: Option<Any<'_, 'py>>,
+        expires_in_sec: Option<Any<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let how = values::How { generator, default, expires_in_sec, local: use_local_cache && !expires };
+        self.get_one(key, Whose { user, shared }, &how)
+    }
+
+    /// Store a value: any object that can be pickled. `expires_in_sec` is a number of seconds or a
+    /// timedelta; None or 0 is no limit. With `cache_locally=False` this request reads it from the server.
+    #[pyo3(signature = (key, val, user=None, expires_in_sec=None, shared=false, *, cache_locally=true))]
+    fn set_value<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        val: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        expires_in_sec: Option<Any<'_, 'py>>,
+        shared: bool,
+        cache_locally: bool,
+    ) -> PyResult<()> {
+        self.set_one(key, val, Whose { user, shared }, expires_in_sec, cache_locally)
+    }
+
+    /// Remove a value, or several: a list, tuple or set of keys. With `make_keys=False` they are full keys.
+    #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
+    fn delete_value(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        make_keys: bool,
+        shared: bool,
+    ) -> PyResult<()> {
+        self.delete_several(keys, Whose { user, shared: shared || !make_keys }).map(drop)
+    }
+
+    /// The same as `delete_value`.
+    #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
+    fn delete_key(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        make_keys: bool,
+        shared: bool,
+    ) -> PyResult<()> {
+        self.delete_value(keys, user, make_keys, shared)
+    }
+
+    /// Give a key another lifetime, from now; None or 0 is no limit. Whether there is such a key; None if
+    /// the server is away.
+    #[pyo3(signature = (key, time, *, user=None, shared=false))]
+    fn expire_key(
+        &self,
+        key: &Bound<'_, PyAny>,
+        time: Option<&Bound<'_, PyAny>>,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<Option<bool>> {
+        self.expire_one(key, time, Whose { user, shared })
+    }
+
+    /// How many of the keys exist; 0 if the server is away.
+    #[pyo3(signature = (*names, user=None, shared=false))]
+    fn exists(
+        &self,
+        names: &Bound<'_, PyTuple>,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: Option<bool>,
+    ) -> PyResult<u64> {
+        self.count_existing(names, Whose { user, shared: shared.unwrap_or_default() })
+    }
+
+    /// The values of several keys, in one round trip: a dict of those that there are.
+    #[pyo3(signature = (keys, user=None, shared=false, *, use_local_cache=true))]
+    fn get_values<'py>(
+        &self,
+        keys: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+        use_local_cache: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.get_several(keys, Whose { user, shared }, use_local_cache)
+    }
+
+    /// Store the values of a dict, in one round trip.
+    #[pyo3(signature = (values, user=None, expires_in_sec=None, shared=false))]
+    fn set_values(
+        &self,
+        values: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        expires_in_sec: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<()> {
+        self.set_several(values, Whose { user, shared }, expires_in_sec)
+    }
+
+    /// Remove several values, in one round trip. How many there were.
+    #[pyo3(signature = (keys, user=None, shared=false))]
+    fn delete_values(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_several(keys, Whose { user, shared })
+    }
+
+    /// The full keys that begin with a text, in no order. In the text, `*` stands for anything; nothing
+    /// else is special.
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn get_keys<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, pyo3::types::PyList>> {
+        self.keys_beginning(key, Whose { user, shared })
+    }
+
+    /// Remove what `get_keys` finds, in steps so short that other clients do not wait. How many there were.
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn delete_keys(
+        &self,
+        key: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_beginning(key, Whose { user, shared })
+    }
+
+    /// All values whose keys begin with a text, by key.
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn get_all<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.values_beginning(key, Whose { user, shared })
+    }
+
+    /// Store a field of a hash: any object that can be pickled. Nothing happens if the field is None.
+    #[pyo3(signature = (name, key, value, shared=false, *_more, cache_locally=true, **_options))]
+    #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
+    fn hset(
+        &self,
+        name: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        shared: bool,
+        _more: &Bound<'_, PyTuple>,
+        cache_locally: bool,
+        _options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        self.set_field(name, key, value, shared, cache_locally)
+    }
+
+    /// A field of a hash; None on a miss. On a miss a `generator` is called, and its answer is stored.
+    #[pyo3(signature = (name, key, generator=None, shared=false, *, default=None))]
+    fn hget<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        key: Any<'_, 'py>,
+        generator: Option<Any<'_, 'py>>,
+        shared: bool,
+        default: Option<Any<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.get_field(name, key, generator, shared, default)
+    }
+
+    /// All fields of a hash, as the server has them.
+    #[pyo3(signature = (name, shared=false))]
+    fn hgetall<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, PyDict>> {
+        self.all_fields(name, shared)
+    }
+
+    /// Whether the server has a field of a hash.
+    #[pyo3(signature = (name, key, shared=false))]
+    fn hexists(&self, name: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<bool> {
+        self.has_field(name, key, shared)
+    }
+
+    /// The field names of a hash, as bytes.
+    #[pyo3(signature = (name, shared=false))]
+    fn hkeys<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, pyo3::types::PyList>> {
+        self.field_names(name, shared)
+    }
+
+    /// Remove a field of a hash, or several: a list, tuple or set. How many there were. With a redis-py
+    /// `pipeline` they are removed when it is executed.
+    #[pyo3(signature = (name, keys, shared=false, pipeline=None))]
+    fn hdel(
+        &self,
+        name: &Bound<'_, PyAny>,
+        keys: &Bound<'_, PyAny>,
+        shared: bool,
+        pipeline: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        self.delete_fields(name, keys, shared, pipeline)
+    }
+
+    /// Remove one field from several hashes, in one round trip. How many there were.
+    #[pyo3(signature = (names, key, shared=false))]
+    fn hdel_names(&self, names: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<u64> {
+        self.delete_field_of(names, key, shared)
+    }
+
+    /// Remove one field from every hash whose name begins with a text. How many there were.
+    #[pyo3(signature = (name_starts_with, key, shared=false))]
+    fn hdel_keys(
+        &self,
+        name_starts_with: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_field_beginning(name_starts_with, key, shared)
+    }
+
+    /// Put values at the head of a list, raw. The new length; None if it was not done.
+    #[pyo3(signature = (key, *values, user=None, shared=false))]
+    fn lpush<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        values: &Bound<'py, PyTuple>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.write_members("LPUSH", key, values, Whose { user, shared })
+    }
+
+    /// Put values at the end of a list, raw. The new length; None if it was not done.
+    #[pyo3(signature = (key, *values, user=None, shared=false))]
+    fn rpush<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        values: &Bound<'py, PyTuple>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.write_members("RPUSH", key, values, Whose { user, shared })
+    }
+
+    /// Take the first value of a list, as bytes, or a list of the first `count`.
+    #[pyo3(signature = (key, count=None, *, user=None, shared=false))]
+    fn lpop<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        count: Option<u64>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.take("LPOP", key, count, Whose { user, shared })
+    }
+
+    /// Take the last value of a list, as bytes, or a list of the last `count`.
+    #[pyo3(signature = (key, count=None, *, user=None, shared=false))]
+    fn rpop<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        count: Option<u64>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.take("RPOP", key, count, Whose { user, shared })
+    }
+
+    /// The length of a list.
+    #[pyo3(signature = (key, *, user=None, shared=false))]
+    fn llen(&self, key: &Bound<'_, PyAny>, user: Option<&Bound<'_, PyAny>>, shared: bool) -> PyResult<i64> {
+        self.count_members("LLEN", key, Whose { user, shared })
+    }
+
+    /// The values of a list from one place to another, both included, as bytes.
+    #[pyo3(signature = (key, start, stop, *, user=None, shared=false))]
+    fn lrange<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        start: i64,
+        stop: i64,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.range(key, start, stop, Whose { user, shared })
+    }
+
+    /// Keep of a list what lies between two places, both included. Whether it was done.
+    #[pyo3(signature = (key, start, stop, *, user=None, shared=false))]
+    fn ltrim(
+        &self,
+        key: &Bound<'_, PyAny>,
+        start: i64,
+        stop: i64,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<bool> {
+        self.trim(key, start, stop, Whose { user, shared })
+    }
+
+    /// Put members into a set, raw. How many are new; None if it was not done.
+    #[pyo3(signature = (name, *values, user=None, shared=false))]
+    fn sadd<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        values: &Bound<'py, PyTuple>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.write_members("SADD", name, values, Whose { user, shared })
+    }
+
+    /// Take members out of a set. How many there were; None if it was not done.
+    #[pyo3(signature = (name, *values, user=None, shared=false))]
+    fn srem<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        values: &Bound<'py, PyTuple>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.write_members("SREM", name, values, Whose { user, shared })
+    }
+
+    /// Whether a set has a member.
+    #[pyo3(signature = (name, value, *, user=None, shared=false))]
+    fn sismember(
+        &self,
+        name: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        shared: bool,
+    ) -> PyResult<bool> {
+        self.has_member(name, value, Whose { user, shared })
+    }
+
+    /// Take any member of a set, as bytes, or a list of `count` members.
+    #[pyo3(signature = (name, count=None, *, user=None, shared=false))]
+    fn spop<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        count: Option<u64>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.take("SPOP", name, count, Whose { user, shared })
+    }
+
+    /// Any member of a set, as bytes, or a list of `count` members; a negative count may repeat them.
+    #[pyo3(signature = (name, count=None, *, user=None, shared=false))]
+    fn srandmember<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        count: Option<i64>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.any_member(name, count, Whose { user, shared })
+    }
+
+    /// The members of a set, as bytes.
+    #[pyo3(signature = (name, *, user=None, shared=false))]
+    fn smembers<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, pyo3::types::PySet>> {
+        self.all_members(name, Whose { user, shared })
+    }
+}

@@ -1,0 +1,163 @@
+//! One value at a time: the calls that a request makes by the hundred.
+
+use dontmanage_cache::{Lifetime, Ttl};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use super::Cache;
+use super::here::Here;
+use crate::arguments::{lifetime, several};
+use crate::full_key::{KeyBuffer, Whose, full_key};
+use crate::pickling::{dumps, loads};
+
+/// How a value is read.
+pub struct How<'a, 'py> {
+    pub generator: Option<&'a Bound<'py, PyAny>>,
+    pub default: Option<&'a Bound<'py, PyAny>>,
+    pub expires_in_sec: Option<&'a Bound<'py, PyAny>>,
+    /// Whether the request's copy is asked, and keeps what is found.
+    pub local: bool,
+}
+
+impl Cache {
+    pub(super) fn get_one<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        whose: Whose<'_, 'py>,
+        how: &How<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = key.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), key, whose)?;
+        let copy = if how.local { here.copy() } else { None };
+        if let Some(copy) = copy
+            && let Some(value) = copy.lend(py, &full)?
+        {
+            return Ok(value);
+        }
+        if let Some(value) = here.fetch(py, &full, how.local)? {
+            return Ok(value);
+        }
+        let Some(generator) = how.generator.filter(|generator| !generator.is_none()) else {
+            return Ok(how.default.cloned().unwrap_or_else(|| py.None().into_bound(py)));
+        };
+        if !generator.is_callable() {
+            return Err(PyTypeError::new_err(format!(
+                "a generator is a function that is called on a miss, not {}; for what a miss gives, pass default=…",
+                generator.get_type().name()?
+            )));
+        }
+        let lifetime = lifetime(how.expires_in_sec)?;
+        let value = generator.call0()?;
+        // None says that there is nothing to keep: it is asked for again.
+        if !value.is_none() {
+            here.store_value(&full, &value, lifetime, how.local)?;
+        }
+        Ok(value)
+    }
+
+    pub(super) fn set_one(
+        &self,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        whose: Whose<'_, '_>,
+        expires_in_sec: Option<&Bound<'_, PyAny>>,
+        locally: bool,
+    ) -> PyResult<()> {
+        let py = key.py();
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), key, whose)?;
+        here.store_value(&full, value, lifetime(expires_in_sec)?, locally)
+    }
+
+    pub(super) fn delete_several(&self, keys: &Bound<'_, PyAny>, whose: Whose<'_, '_>) -> PyResult<u64> {
+        let py = keys.py();
+        let here = self.here(py)?;
+        let full: Vec<KeyBuffer> = several(keys)?
+            .iter()
+            .map(|key| full_key(py, here.frame(), key, whose))
+            .collect::<PyResult<_>>()?;
+        if full.is_empty() {
+            return Ok(0);
+        }
+        if let Some(copy) = here.copy() {
+            for key in &full {
+                copy.remove(key);
+            }
+        }
+        Ok(here.write(|store| store.delete(&full))?.unwrap_or(0))
+    }
+
+    pub(super) fn expire_one(
+        &self,
+        key: &Bound<'_, PyAny>,
+        time: Option<&Bound<'_, PyAny>>,
+        whose: Whose<'_, '_>,
+    ) -> PyResult<Option<bool>> {
+        let py = key.py();
+        let lifetime = lifetime(time)?;
+        let here = self.here(py)?;
+        let full = full_key(py, here.frame(), key, whose)?;
+        if let Some(copy) = here.copy() {
+            copy.expire(&full, left(lifetime));
+        }
+        here.write(|store| store.expire(&full, lifetime))
+    }
+
+    pub(super) fn count_existing(&self, names: &Bound<'_, PyTuple>, whose: Whose<'_, '_>) -> PyResult<u64> {
+        let py = names.py();
+        let here = self.here(py)?;
+        let full: Vec<KeyBuffer> =
+            names.iter().map(|name| full_key(py, here.frame(), &name, whose)).collect::<PyResult<_>>()?;
+        here.read(|store| store.exists(&full))
+    }
+}
+
+impl<'py> Here<'_, 'py> {
+    /// The value at a full key, from the server.
+    pub fn fetch(&self, py: Python<'py>, full: &[u8], keep: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let copy = if keep { self.copy() } else { None };
+        let found = if copy.is_some() {
+            self.read(|store| store.find(full))?.map(|found| (found.pickle, found.left))
+        } else {
+            self.read(|store| store.get(full, <[u8]>::to_vec))?.map(|pickle| (pickle, Ttl::Unlimited))
+        };
+        let Some((pickle, left)) = found else { return Ok(None) };
+        let pickle = PyBytes::new(py, &pickle);
+        let Some(value) = loads(&pickle)? else {
+            self.server()?.store().note_unreadable();
+            return Ok(None);
+        };
+        if let Some(copy) = copy {
+            copy.put(full, &value, pickle, left);
+        }
+        Ok(Some(value))
+    }
+
+    /// Stores a value at a full key, and keeps it for this request.
+    pub fn store_value(
+        &self,
+        full: &[u8],
+        value: &Bound<'py, PyAny>,
+        lifetime: Lifetime,
+        locally: bool,
+    ) -> PyResult<()> {
+        let pickle = dumps(value)?;
+        let bytes = pickle.as_bytes();
+        self.write(|store| store.set(full, bytes, lifetime))?;
+        if let Some(copy) = self.copy() {
+            if locally {
+                copy.put(full, value, pickle, left(lifetime));
+            } else {
+                copy.remove(full);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The time left to what has just been stored.
+pub fn left(lifetime: Lifetime) -> Ttl {
+    lifetime.as_secs().map_or(Ttl::Unlimited, |seconds| Ttl::Left(std::time::Duration::from_secs(seconds)))
+}

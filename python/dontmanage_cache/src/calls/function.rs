@@ -1,0 +1,306 @@
+//! A function whose answers are cached.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dontmanage_cache::memo::{Call, Calls, Canonical, Look, Memo, MemoOptions, Ticket};
+use dontmanage_cache::{Beginning, Ttl};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use super::signature::{Parameters, Signature};
+use crate::arguments::lifetime;
+use crate::cache::{Cache, Here, left};
+use crate::context::no_site;
+use crate::error::NoSiteError;
+use crate::full_key::{KeyBuffer, Whose, full_key_of_text};
+use crate::pickling::{dumps, loads};
+
+/// How long a call waits that is made while another one is computed: two that wait for each other must
+/// both go on.
+const NESTED_WAIT: Duration = Duration::from_secs(2);
+
+/// How long this request keeps an answer whose time was over when it got it.
+const STALE_KEPT: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// How many calls this thread is computing, one inside the other.
+    static COMPUTING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A function whose answers are kept in Redis. Made by `redis_cache`.
+#[pyclass(frozen, dict, weakref, module = "dontmanage_cache._core")]
+pub struct CachedFunction {
+    function: Py<PyAny>,
+    cache: Py<Cache>,
+    memo: Memo,
+    /// The bytes that tell versions of the function apart.
+    version: Vec<u8>,
+    signature: Signature,
+    user: Option<Py<PyAny>>,
+    shared: bool,
+}
+
+#[pymethods]
+impl CachedFunction {
+    #[new]
+    #[pyo3(signature = (function, *, cache, name, version, positional, positional_only, by_name, takes_more, takes_more_by_name, ignores_self, ttl, stale, user, shared, wait))]
+    #[expect(clippy::too_many_arguments, reason = "made in one place, by name")]
+    #[expect(clippy::fn_params_excessive_bools, reason = "made in one place, by name")]
+    fn new(
+        function: Py<PyAny>,
+        cache: Py<Cache>,
+        name: &str,
+        version: Vec<u8>,
+        positional: Parameters,
+        positional_only: usize,
+        by_name: Parameters,
+        takes_more: bool,
+        takes_more_by_name: bool,
+        ignores_self: bool,
+        ttl: Option<&Bound<'_, PyAny>>,
+        stale: Option<&Bound<'_, PyAny>>,
+        user: Option<Py<PyAny>>,
+        shared: bool,
+        wait: f64,
+    ) -> PyResult<Self> {
+        let patience = Duration::try_from_secs_f64(wait)
+            .map_err(|_| PyValueError::new_err("`lock` is True, False, or a number of seconds"))?;
+        let options = MemoOptions::new()
+            .lifetime(lifetime(ttl)?)
+            .stale(lifetime(stale)?)
+            .lock(!patience.is_zero())
+            .patience(patience)
+            .lease(Duration::from_secs(3));
+        let signature = Signature::new(
+            positional,
+            positional_only,
+            by_name,
+            takes_more,
+            takes_more_by_name,
+            ignores_self,
+        );
+        Ok(Self { function, cache, memo: Memo::new(name, options), version, signature, user, shared })
+    }
+
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let here = self.cache.get().here(py)?;
+        let Some(full) = self.key(py, &here, args, kwargs)? else {
+            return self.function.bind(py).call(args, kwargs);
+        };
+        if let Some(copy) = here.copy()
+            && let Some(answer) = copy.lend(py, &full)?
+        {
+            self.memo.note_local_hit();
+            return Ok(answer);
+        }
+        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
+        self.answer(py, &here, call, args, kwargs)
+    }
+
+    /// As a method, it takes its object as the first argument.
+    fn __get__<'py>(
+        slf: Bound<'py, Self>,
+        instance: Option<Bound<'py, PyAny>>,
+        _owner: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(instance) = instance.filter(|instance| !instance.is_none()) else {
+            return Ok(slf.into_any());
+        };
+        let py = slf.py();
+        py.import("types")?.getattr("MethodType")?.call1((slf, instance))
+    }
+
+    /// By its name, as functions are pickled.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.getattr("__qualname__")
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<cached {}>", self.function.bind(py).repr()?))
+    }
+
+    /// Forget all answers of the function, of this site (or of all, if they are shared). How many there
+    /// were.
+    fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
+        let here = self.cache.get().here(py)?;
+        let prefix = match here.frame() {
+            _ if self.shared => None,
+            Some(frame) => Some(frame.prefix(py)?),
+            None => return Err(no_site()),
+        };
+        let stem = self.memo.stem().as_bytes();
+        let (whose, beginning) = match &prefix {
+            None => (Calls::Shared, Beginning::shared(stem)),
+            Some(prefix) if self.user.is_none() => (Calls::Site, Beginning::new(prefix, stem)),
+            Some(prefix) => (Calls::EveryUser, Beginning::new(prefix, &[b"user:*:", stem].concat())),
+        };
+        if let Some(copy) = here.copy() {
+            copy.remove_beginning(&beginning);
+        }
+        let server = here.server()?;
+        let cache = prefix
+            .as_ref()
+            .map_or_else(|| server.cache().clone(), |prefix| server.cache().for_site(prefix.clone()));
+        let removed = py.detach(|| self.memo.clear(&cache, whose));
+        if removed.is_err() {
+            server.store().note_dropped_write();
+        }
+        Ok(removed.unwrap_or(0))
+    }
+
+    /// Forget the answer to one call. Whether there was one.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn clear_cache_for(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        let here = self.cache.get().here(py)?;
+        let Some(full) = self.key(py, &here, args, kwargs)? else { return Ok(false) };
+        if let Some(copy) = here.copy() {
+            copy.remove(&full);
+        }
+        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
+        Ok(py.detach(|| call.clear()))
+    }
+
+    /// The full key of a call's answer; None where it is not cached.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn cache_key<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let here = self.cache.get().here(py)?;
+        Ok(self.key(py, &here, args, kwargs)?.map(|full| PyBytes::new(py, &full)))
+    }
+}
+
+impl CachedFunction {
+    /// The full key of a call; none if it is not to be cached: outside of any site, without a user where
+    /// one is meant, or with arguments that the function does not take.
+    fn key(
+        &self,
+        py: Python<'_>,
+        here: &Here<'_, '_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<KeyBuffer>> {
+        if here.frame().is_none() {
+            return Ok(None);
+        }
+        let mut call = Canonical::with_capacity(128);
+        call.bytes(&self.version);
+        if !self.signature.write(py, args, kwargs, &mut call)? {
+            return Ok(None);
+        }
+        let user = self.user.as_ref().map(|user| user.bind(py));
+        let whose = Whose { user, shared: self.shared };
+        match full_key_of_text(py, here.frame(), self.memo.stem(), whose) {
+            Ok(mut full) => {
+                full.extend_from_slice(&self.memo.digest(&call));
+                Ok(Some(full))
+            }
+            Err(error) if error.is_instance_of::<NoSiteError>(py) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The answer of the cache, or of whoever computes it.
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        here: &Here<'_, 'py>,
+        mut call: Call,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let is_nested = COMPUTING.get() > 0;
+        let mut since = None;
+        loop {
+            let looked =
+                py.detach(|| call.look_timed(|pickle, left| Some((Arc::<[u8]>::from(pickle), left))));
+            let ticket = match looked {
+                Look::Fresh(found) | Look::Stale(found) => match taken(py, here, call.key(), &found)? {
+                    Some(answer) => return Ok(answer),
+                    None => py.detach(|| call.compute_anyway()),
+                },
+                Look::Refresh(_, ticket) | Look::Compute(ticket) => ticket,
+                Look::Busy if is_nested && since.get_or_insert_with(Instant::now).elapsed() > NESTED_WAIT => {
+                    py.detach(|| call.compute_anyway())
+                }
+                Look::Busy => {
+                    let pause = call.pause();
+                    py.detach(|| std::thread::sleep(pause));
+                    py.check_signals()?;
+                    continue;
+                }
+            };
+            return self.compute(py, here, call.key(), ticket, args, kwargs);
+        }
+    }
+
+    fn compute<'py>(
+        &self,
+        py: Python<'py>,
+        here: &Here<'_, 'py>,
+        full: &[u8],
+        ticket: Ticket,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        ticket.hold();
+        COMPUTING.set(COMPUTING.get() + 1);
+        let answer = self.function.bind(py).call(args, kwargs);
+        COMPUTING.set(COMPUTING.get() - 1);
+        let computed = answer.and_then(|answer| Ok((dumps(&answer)?, answer)));
+        let (pickle, answer) = match computed {
+            Ok(computed) => computed,
+            Err(error) => {
+                // The next caller is to compute, and not to wait.
+                py.detach(|| drop(ticket));
+                return Err(error);
+            }
+        };
+        let bytes = pickle.as_bytes();
+        let is_kept = py.detach(|| ticket.store_pickle(bytes));
+        if let Some(copy) = here.copy() {
+            // What was cleared meanwhile is not kept here either; what found no server is.
+            if is_kept || here.server()?.client().is_paused() {
+                copy.put(full, &answer, pickle, left(self.memo.options().fresh_for()));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// An answer that was found, kept for this request; none if it can't be read.
+fn taken<'py>(
+    py: Python<'py>,
+    here: &Here<'_, 'py>,
+    full: &[u8],
+    found: &(Arc<[u8]>, Ttl),
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let (pickle, left) = found;
+    let pickle = PyBytes::new(py, pickle);
+    let Some(answer) = loads(&pickle)? else {
+        here.server()?.store().note_unreadable();
+        return Ok(None);
+    };
+    if let Some(copy) = here.copy() {
+        let left = if *left == Ttl::Missing { Ttl::Left(STALE_KEPT) } else { *left };
+        copy.put(full, &answer, pickle, left);
+    }
+    Ok(Some(answer))
+}

@@ -1,0 +1,37 @@
+//! `dontmanage_cache._core`: the cache for Python workers.
+//!
+//! It translates between Python's objects and the crate `dontmanage-cache`; what a Rust worker could want
+//! too is there. The calls of every request are here as a whole, from arguments to result: a Python frame
+//! costs more than all the rest of a local hit.
+
+mod arguments;
+mod cache;
+mod calls;
+mod context;
+mod copying;
+mod error;
+mod full_key;
+mod local;
+mod local_copy;
+mod pickling;
+mod server;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::cache::Cache;
+    #[pymodule_export]
+    use crate::calls::CachedFunction;
+    #[pymodule_export]
+    use crate::context::{Frame, current, enter, leave};
+    #[pymodule_export]
+    use crate::error::{CacheError, NoSiteError};
+    #[pymodule_export]
+    use crate::local::Local;
+    #[pymodule_export]
+    use crate::local_copy::LocalCopy;
+    #[pymodule_export]
+    use crate::server::Server;
+}

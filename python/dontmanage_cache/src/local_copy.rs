@@ -1,0 +1,246 @@
+//! `dontmanage.local.cache`: what this request has read and written, so that it does not ask twice.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dontmanage_cache::{Beginning, LocalCopy as Copies, Ttl};
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+
+use crate::copying::Kept;
+use crate::full_key::{KeyBuffer, push_text};
+use crate::pickling::dumps;
+
+/// The request's local copy, by full keys. It is a mapping to look into and to clear; values come out as
+/// copies of what is kept, and a hash as a dict of the fields that have been asked for.
+#[derive(Default)]
+#[pyclass(frozen, mapping, module = "dontmanage_cache._core")]
+pub struct LocalCopy {
+    copies: Mutex<Copies<Kept>>,
+}
+
+#[pymethods]
+impl LocalCopy {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forget all.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// The full keys.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let keys: Vec<Vec<u8>> = self.lock().iter().map(|(key, _)| key.to_vec()).collect();
+        PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
+    }
+
+    /// The value of a full key, or the default.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.found(key)?.or(default))
+    }
+
+    /// Forget a full key, and give what was kept of it, or the default.
+    #[pyo3(signature = (key, *default))]
+    fn pop<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: &Bound<'py, pyo3::types::PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let found = self.found(key)?;
+        self.lock().remove(&full(key)?);
+        match found {
+            Some(value) => Ok(value),
+            None => default.get_item(0).map_err(|_| PyKeyError::new_err(key.clone().unbind())),
+        }
+    }
+
+    fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.found(key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+    }
+
+    fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let pickle = dumps(value)?;
+        self.put(&full(key)?, value, pickle, Ttl::Unlimited);
+        Ok(())
+    }
+
+    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = full(key)?;
+        if !self.__contains__(key)? {
+            return Err(PyKeyError::new_err(key.clone().unbind()));
+        }
+        self.lock().remove(&name);
+        Ok(())
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let key = full(key)?;
+        let mut copies = self.lock();
+        Ok(copies.get(&key).is_some() || copies.fields(&key).is_some())
+    }
+
+    fn __len__(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyIterator>> {
+        self.keys(py)?.try_iter()
+    }
+
+    fn __repr__(&self) -> String {
+        let copies = self.lock();
+        format!("<dontmanage.local.cache: {} entries, {} bytes>", copies.len(), copies.bytes())
+    }
+}
+
+impl LocalCopy {
+    /// The lock is never held while Python code may run, and the interpreter never released under it: so
+    /// no fork finds it held, and no thread waits for it.
+    fn lock(&self) -> MutexGuard<'_, Copies<Kept>> {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of what is kept of a value.
+    pub fn lend<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let kept = match self.lock().get(key) {
+            None => return Ok(None),
+            Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
+            Some(kept) => kept.clone_ref(py),
+        };
+        if let Kept::Dict(dict) = &kept {
+            return Ok(Some(dict.bind(py).copy()?.into_any()));
+        }
+        let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
+        if let Some((better, pickle)) = better
+            && let Some(place) = self.lock().get_mut(key)
+            && place.is_fresh(&pickle)
+        {
+            *place = better;
+        }
+        Ok(Some(lent))
+    }
+
+    /// A copy of what is kept of a field.
+    pub fn lend_field<'py>(
+        &self,
+        py: Python<'py>,
+        key: &[u8],
+        field: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let kept = match self.lock().get_field(key, field) {
+            None => return Ok(None),
+            Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
+            Some(kept) => kept.clone_ref(py),
+        };
+        if let Kept::Dict(dict) = &kept {
+            return Ok(Some(dict.bind(py).copy()?.into_any()));
+        }
+        let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
+        if let Some((better, pickle)) = better
+            && let Some(place) = self.lock().get_field_mut(key, field)
+            && place.is_fresh(&pickle)
+        {
+            *place = better;
+        }
+        Ok(Some(lent))
+    }
+
+    /// Keeps a value. `object` is looked at, and shared only if nobody can change it.
+    pub fn put(&self, key: &[u8], object: &Bound<'_, PyAny>, pickle: Bound<'_, PyBytes>, left: Ttl) {
+        let weight = pickle.as_bytes().len();
+        let kept = Kept::new(object, pickle);
+        self.lock().put(key, kept, weight, left);
+    }
+
+    /// Keeps a field.
+    pub fn put_field(
+        &self,
+        key: &[u8],
+        field: &[u8],
+        object: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
+        let weight = pickle.as_bytes().len();
+        let kept = Kept::new(object, pickle);
+        self.lock().put_field(key, field, kept, weight, left);
+    }
+
+    pub fn remove(&self, key: &[u8]) {
+        self.lock().remove(key);
+    }
+
+    pub fn remove_field(&self, key: &[u8], field: &[u8]) {
+        self.lock().remove_field(key, field);
+    }
+
+    pub fn remove_beginning(&self, beginning: &Beginning) {
+        self.lock().remove_beginning(beginning);
+    }
+
+    pub fn expire(&self, key: &[u8], left: Ttl) {
+        self.lock().expire(key, left);
+    }
+
+    pub fn keys_beginning(&self, beginning: &Beginning) -> Vec<Vec<u8>> {
+        self.lock().keys(beginning)
+    }
+
+    /// Takes what a program puts in place of the copy: most often an empty dict.
+    pub fn fill(&self, py: Python<'_>, mapping: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(other) = mapping.cast::<Self>() {
+            for key in other.get().keys(py)? {
+                self.__setitem__(&key, &other.get().__getitem__(&key)?)?;
+            }
+            return Ok(());
+        }
+        for item in mapping.cast::<PyMapping>()?.items()? {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            self.__setitem__(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn found<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = key.py();
+        let key = full(key)?;
+        if let Some(value) = self.lend(py, &key)? {
+            return Ok(Some(value));
+        }
+        let fields: Option<Vec<Vec<u8>>> =
+            self.lock().fields(&key).map(|fields| fields.into_iter().map(<[u8]>::to_vec).collect());
+        let Some(fields) = fields else { return Ok(None) };
+        let hash = PyDict::new(py);
+        for field in fields {
+            if let Some(value) = self.lend_field(py, &key, &field)? {
+                hash.set_item(String::from_utf8_lossy(&field), value)?;
+            }
+        }
+        Ok(Some(hash.into_any()))
+    }
+}
+
+fn full(key: &Bound<'_, PyAny>) -> PyResult<KeyBuffer> {
+    let mut out = KeyBuffer::new();
+    push_text(key, &mut out)?;
+    Ok(out)
+}
+
+/// A copy to lend, and perhaps what is better kept in place of a pickle.
+type Lent<'py> = (Bound<'py, PyAny>, Option<(Kept, Py<PyBytes>)>);
+
+fn lend_copy(py: Python<'_>, kept: Kept) -> PyResult<Option<Lent<'_>>> {
+    let fresh = match &kept {
+        Kept::Fresh(pickle) => Some(pickle.clone_ref(py)),
+        _ => None,
+    };
+    Ok(kept.lend(py)?.map(|(lent, better)| (lent, better.zip(fresh))))
+}

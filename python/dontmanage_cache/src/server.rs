@@ -1,0 +1,90 @@
+//! A server with the key that signs the values there.
+
+use std::time::Duration;
+
+use dontmanage_cache::{
+    Backoff, Cache, Client, ClientOptions, Deadlines, KeyPrefix, RedisUrl, SigningKey, Store,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::error::CacheError;
+
+/// How long a server may take at most: what a call costs when it hangs.
+const DEADLINE: f64 = 0.2;
+
+/// A redis-server, and the key that signs the values there. One serves all sites and threads of a process.
+///
+/// Making one does not connect.
+#[pyclass(frozen, module = "dontmanage_cache._core")]
+pub struct Server {
+    /// Of no site in particular.
+    cache: Cache,
+}
+
+#[pymethods]
+impl Server {
+    /// `signing_key` is the text of the key file; None stores bare pickles. The deadlines are in seconds.
+    #[new]
+    #[pyo3(signature = (url, *, signing_key=None, connect_timeout=DEADLINE, reply_timeout=DEADLINE))]
+    fn new(url: &str, signing_key: Option<&str>, connect_timeout: f64, reply_timeout: f64) -> PyResult<Self> {
+        let url: RedisUrl =
+            url.parse().map_err(|error| CacheError::new_err(format!("the cache's URL: {error}")))?;
+        let signing_key = signing_key
+            .map(SigningKey::from_file_text)
+            .transpose()
+            .map_err(|error| CacheError::new_err(error.to_string()))?;
+        let deadlines =
+            Deadlines::default().connect(seconds(connect_timeout)?).reply(seconds(reply_timeout)?);
+        let options = ClientOptions::new()
+            .deadlines(deadlines)
+            .backoff(Backoff::new(Duration::from_millis(100), Duration::from_secs(1)))
+            .look_aside(true);
+        let nobody = KeyPrefix::new("-").map_err(|error| CacheError::new_err(error.to_string()))?;
+        let cache = Cache::new(Client::with_options(url, options), nobody);
+        Ok(Self {
+            cache: signing_key.map_or_else(|| cache.clone(), |key| cache.clone().with_signing_key(key)),
+        })
+    }
+
+    /// The server's URL, its password hidden.
+    #[getter]
+    fn url(&self) -> String {
+        self.client().url().to_string()
+    }
+
+    /// The server's URL, password and all, for a client that has to connect.
+    fn full_url(&self) -> String {
+        self.client().url().to_full_string()
+    }
+
+    /// Whether values are signed.
+    #[getter]
+    fn signed(&self) -> bool {
+        self.cache.is_signed()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<dontmanage_cache.Server {}>", self.client().url())
+    }
+}
+
+impl Server {
+    pub fn client(&self) -> &Client {
+        self.cache.client()
+    }
+
+    pub fn store(&self) -> Store<'_> {
+        self.cache.store()
+    }
+
+    /// The cache of a site there; its full keys are made elsewhere.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+fn seconds(number: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(number)
+        .map_err(|_| PyValueError::new_err(format!("a deadline is a number of seconds, not `{number}`")))
+}

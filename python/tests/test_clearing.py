@@ -1,0 +1,115 @@
+"""`clear_cache`: of a site, a user, a doctype."""
+
+from __future__ import annotations
+
+import sys
+
+import dontmanage_cache as dontmanage
+import pytest
+from dontmanage_cache.caching import redis_cache, request_cache
+
+
+@pytest.fixture
+def app(bench, tmp_path, monkeypatch):
+    """An app of the bench, whose hooks a test writes."""
+    folder = tmp_path / "apps" / "shop_app"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    (bench.sites / "apps.txt").write_text("shop_app\nmissing_app\n\n")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("shop_app")]:
+        del sys.modules[name]
+
+
+def test_it_clears_the_site_and_nothing_else(bench, cache, raw):
+    shared = f"{bench.prefix} shared"
+    cache.set_value(shared, 1, shared=True)
+    cache.set_values({"a": 1, "b": 2})
+    cache.set_value("c", 3, user="u")
+    cache.hset("h", "f", 1)
+    bench.enter("b.test")
+    cache.set_value("a", "of b")
+    bench.enter()
+    dontmanage.clear_cache()
+    assert cache.get_values(["a", "b"]) == {}
+    assert cache.get_value("c", user="u") is None
+    assert cache.hgetall("h") == {}
+    assert cache.get_value(shared, shared=True) == 1
+    bench.enter("b.test")
+    assert cache.get_value("a") == "of b"
+    raw.delete(shared)
+
+
+def test_it_empties_what_the_request_has_kept(bench, cache):
+    calls = []
+
+    @request_cache
+    def in_request():
+        calls.append(1)
+
+    @redis_cache
+    def in_redis():
+        calls.append(1)
+
+    in_request(), in_redis()
+    dontmanage.clear_cache()
+    in_request(), in_redis()
+    assert len(calls) == 4
+
+
+def test_a_user_is_cleared_and_none_whose_name_begins_alike(bench, cache):
+    for user in ("ann@x.co", "ann@x.com"):
+        cache.set_value("k", user, user=user)
+        cache.hset("roles", user, ["Guest"])
+    cache.set_value("k", "the site's")
+    dontmanage.clear_cache(user="ann@x.co")
+    assert cache.get_value("k", user="ann@x.co") is None
+    assert cache.hget("roles", "ann@x.co") is None
+    assert cache.get_value("k", user="ann@x.com") == "ann@x.com"
+    assert cache.hget("roles", "ann@x.com") == ["Guest"]
+    assert cache.get_value("k") == "the site's"
+
+
+def test_a_doctype_is_cleared_and_no_other(bench, cache):
+    for doctype in ("User", "User Permission"):
+        cache.hset("meta", doctype, {"name": doctype})
+    dontmanage.clear_cache(doctype="User")
+    assert cache.hget("meta", "User") is None
+    assert cache.hget("meta", "User Permission") == {"name": "User Permission"}
+
+
+def test_hooks_spare_keys_and_are_run(bench, cache, app):
+    (app / "hooks.py").write_text(
+        'persistent_cache_keys = ["changelog", "sessions*end"]\nclear_cache = "shop_app.tasks.forget"\n'
+    )
+    (app / "tasks.py").write_text("calls = []\ndef forget():\n    calls.append(1)\n")
+    cache.set_values({"changelog-1": 1, "sessions of the end": 2, "other": 3})
+    dontmanage.clear_cache()
+    assert cache.get_values(["changelog-1", "sessions of the end", "other"]) == {
+        "changelog-1": 1,
+        "sessions of the end": 2,
+    }
+    assert sys.modules["shop_app.tasks"].calls == [1]
+    dontmanage.clear_cache(user="u")
+    assert sys.modules["shop_app.tasks"].calls == [1]
+
+
+def test_broken_hooks_are_not_passed_over(bench, app):
+    (app / "hooks.py").write_text("import no_such_module_at_all\n")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        dontmanage.clear_cache()
+
+
+def test_it_needs_a_site():
+    with pytest.raises(dontmanage.NoSiteError, match=r"dontmanage\.init"):
+        dontmanage.clear_cache()
+
+
+def test_it_does_without_redis(tmp_path):
+    from conftest import Bench
+
+    Bench(tmp_path / "bench", f"unix://{tmp_path}/none", signed=False).enter()
+    dontmanage.clear_cache()
+    dontmanage.clear_cache(user="u")
+    dontmanage.clear_cache(doctype="User")

@@ -1,0 +1,176 @@
+"""Forks, and the end of a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+
+import dontmanage_cache as dontmanage
+import pytest
+
+
+def in_fork(work: Callable[[], None]) -> None:
+    """Runs `work` in a forked child, which leaves without any clean-up, as an RQ horse does."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def connections(raw) -> set[str]:
+    return {client["id"] for client in raw.client_list()}
+
+
+def test_a_fork_after_first_use_gets_connections_of_its_own(bench, cache, raw):
+    cache.set_value("k", 1)
+    ours = connections(raw)
+
+    def child() -> None:
+        dontmanage.local.cache.clear()
+        assert cache.get_value("k") == 1
+        assert connections(raw) > ours
+        for number in range(200):
+            cache.set_value("child", number)
+            dontmanage.local.cache.clear()
+            assert cache.get_value("child") == number
+
+    in_fork(child)
+    for number in range(50):
+        cache.set_value("parent", number)
+        dontmanage.local.cache.clear()
+        assert cache.get_value("parent") == number
+
+
+def test_a_fork_before_first_use_works_too(bench, cache):
+    def child() -> None:
+        cache.set_value("k", 1)
+        bench.enter()
+        assert cache.get_value("k") == 1
+
+    in_fork(child)
+    assert cache.get_value("k") == 1
+
+
+def test_parent_and_children_never_get_each_others_replies(bench, cache):
+    cache.set_values({number: number for number in range(100)})
+    pids = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            good = True
+            for turn in range(1000):
+                number = turn % 100
+                good = good and cache.get_value(number, use_local_cache=False) == number
+            os._exit(0 if good else 1)
+        pids.append(pid)
+    for turn in range(1000):
+        assert cache.get_value(turn % 100, use_local_cache=False) == turn % 100
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * 4
+
+
+def test_a_fork_while_other_threads_use_the_cache(bench, cache):
+    import threading
+
+    stop = threading.Event()
+
+    def work() -> None:
+        bench.enter()
+        number = 0
+        while not stop.is_set():
+            number += 1
+            cache.set_value("busy", number)
+            cache.get_value("busy", use_local_cache=False)
+            cache.hget("missing", "f")
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    def child() -> None:
+        for number in range(20):
+            cache.set_value("child", number)
+            dontmanage.local.cache.clear()
+            assert cache.get_value("child") == number
+
+    try:
+        for _ in range(20):
+            in_fork(child)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def task(number: int) -> object:
+    """Runs in a pool's process; it has the site of the one that made the pool."""
+    dontmanage.cache.set_value(f"task{number}", number * 2)
+    dontmanage.local.cache.clear()
+    return dontmanage.cache.get_value(f"task{number}")
+
+
+def enter_and_task(arguments: tuple[str, int]) -> object:
+    sites, number = arguments
+    dontmanage.init("a.test", sites)
+    return task(number)
+
+
+def test_multiprocessing_by_fork(bench, cache):
+    cache.set_value("k", 1)
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        assert pool.map(task, range(20)) == [number * 2 for number in range(20)]
+    dontmanage.local.cache.clear()
+    assert cache.get_value("task19") == 38
+
+
+def test_multiprocessing_by_spawn(bench, cache):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        answers = pool.map(enter_and_task, [(str(bench.sites), number) for number in range(6)])
+    assert answers == [number * 2 for number in range(6)]
+
+
+@pytest.mark.parametrize("end", ["pass", "import os; os._exit(0)", "import sys; sys.exit(0)"])
+def test_a_process_ends_at_once_whatever_the_cache_does(bench, end, tmp_path):
+    program = (
+        "import dontmanage_cache as dontmanage, sys, threading\n"
+        "dontmanage.init('a.test', sys.argv[1])\n"
+        "cache = dontmanage.cache\n"
+        "cache.set_value('k', 1)\n"
+        "def work():\n"
+        "    dontmanage.init('a.test', sys.argv[1])\n"
+        "    while True: cache.get_value('k', use_local_cache=False)\n"
+        "for _ in range(2): threading.Thread(target=work, daemon=True).start()\n"
+        "for _ in range(100): cache.get_value('k', use_local_cache=False)\n"
+        f"{end}\n"
+    )
+    subprocess.run([sys.executable, "-c", program, bench.sites], check=True, timeout=30)
+
+
+def test_a_process_ends_at_once_while_the_server_hangs(tmp_path, own_server):
+    from conftest import Bench
+
+    server = own_server()
+    bench = Bench(tmp_path / "bench", server.url, signed=False, redis_cache_timeout=0.1)
+    program = (
+        "import dontmanage_cache as dontmanage, sys, time\n"
+        "dontmanage.init('a.test', sys.argv[1])\n"
+        "dontmanage.cache.get_value('k')\n"
+        "end = time.monotonic() + 0.3\n"
+        "while time.monotonic() < end: dontmanage.cache.get_value('k')\n"
+    )
+    server.pause()
+    done = subprocess.run(
+        [sys.executable, "-c", program, bench.sites], check=True, timeout=30, capture_output=True, text=True
+    )
+    assert len(done.stderr.splitlines()) == 1, done.stderr

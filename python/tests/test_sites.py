@@ -1,0 +1,210 @@
+"""Entering and leaving sites; what a thread and a task know."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+
+import dontmanage_cache as dontmanage
+import pytest
+from conftest import Bench
+
+
+def test_the_configuration_of_the_site_goes_over_the_benchs(redis_server, tmp_path):
+    bench = Bench(tmp_path / "bench", redis_server.url, signed=False, common="c", both="c")
+    (bench.sites / "a.test" / "site_config.json").write_text('{"db_name": "D", "both": "s"}')
+    bench.enter()
+    assert (dontmanage.conf.common, dontmanage.conf.both, dontmanage.conf.missing) == ("c", "s", None)
+    assert dontmanage.conf["both"] == dontmanage.local.conf.both == "s"
+    assert dontmanage.conf.get("missing", 5) == 5
+    assert "common" in dontmanage.conf
+    assert dontmanage.local.site == "a.test"
+
+
+def test_a_site_begins_as_guest_and_connects_as_administrator(bench):
+    assert dontmanage.session.user == "Guest"
+    dontmanage.connect("b.test")
+    assert (dontmanage.local.site, dontmanage.session.user) == ("b.test", "Administrator")
+    dontmanage.set_user("ann@x.co")
+    assert dontmanage.session.user == "ann@x.co"
+
+
+def test_after_destroy_nothing_is_left(bench, cache):
+    cache.set_value("k", 1)
+    dontmanage.destroy()
+    with pytest.raises(dontmanage.NoSiteError):
+        cache.get_value("k")
+    with pytest.raises(dontmanage.NoSiteError, match=r"dontmanage\.init"):
+        _ = dontmanage.session.user
+    with pytest.raises(AttributeError):
+        _ = dontmanage.local.site
+    assert not dontmanage.conf
+    assert "no site" in repr(dontmanage.conf) + repr(dontmanage.local)
+    with pytest.raises(dontmanage.NoSiteError):
+        dontmanage.connect()
+
+
+@pytest.mark.parametrize("site", ["c.test", "", ".", "..", "../sites/a.test", "a.test/", "apps"])
+def test_an_unknown_site_is_an_error_that_names_it(bench, site):
+    with pytest.raises(dontmanage.SiteNotFoundError, match=f"`{site}`"):
+        dontmanage.init(site, bench.sites)
+    assert dontmanage.local.site == "a.test", "the site before is still entered"
+
+
+def test_broken_configuration_is_an_error_that_names_the_file(bench):
+    path = bench.sites / "a.test" / "site_config.json"
+    for text in ("{", "[]", '"text"', "\xff"):
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(dontmanage.CacheError, match="site_config.json"):
+            bench.enter()
+
+
+def test_the_sites_path_is_found(bench, monkeypatch, tmp_path):
+    inside = bench.folder / "apps" / "erp" / "deep"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    dontmanage.init("a.test")
+    assert dontmanage.local.sites_path == str(bench.sites)
+    monkeypatch.chdir(bench.sites)
+    dontmanage.init("a.test")
+    assert dontmanage.local.sites_path == str(bench.sites)
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    dontmanage.destroy()
+    with pytest.raises(dontmanage.SiteNotFoundError, match="SITES_PATH"):
+        dontmanage.init("a.test")
+    monkeypatch.setenv("BENCH_DIR", str(bench.folder))
+    dontmanage.init("a.test")
+    monkeypatch.delenv("BENCH_DIR")
+    monkeypatch.setenv("SITES_PATH", os.path.relpath(bench.sites))
+    dontmanage.init("a.test")
+    assert dontmanage.local.sites_path == str(bench.sites)
+
+
+def test_the_environments_url_goes_over_the_configurations(bench, cache, redis_server, monkeypatch, tmp_path):
+    bench.configure(redis_cache=f"unix://{tmp_path}/wrong.sock")
+    monkeypatch.setenv("DONTMANAGE_REDIS_CACHE", redis_server.url)
+    bench.enter()
+    cache.set_value("k", 1)
+    dontmanage.local.cache.clear()
+    assert cache.get_value("k") == 1
+
+
+def test_a_wrong_url_is_an_error_that_shows_no_password(bench):
+    bench.configure(redis_cache="http://:s3cret@localhost")
+    with pytest.raises(dontmanage.CacheError) as error:
+        bench.enter()
+    assert "s3cret" not in str(error.value)
+
+
+def test_one_server_object_serves_all_sites_and_requests(bench):
+    from dontmanage_cache._core import current
+
+    server = current().server
+    bench.enter("b.test")
+    assert current().server is server
+
+
+def test_local_takes_any_attribute(bench):
+    dontmanage.local.mine = [1]
+    assert dontmanage.local.mine == [1]
+    assert "mine" in dir(dontmanage.local)
+    del dontmanage.local.mine
+    with pytest.raises(AttributeError):
+        _ = dontmanage.local.mine
+    with pytest.raises(AttributeError):
+        del dontmanage.local.mine
+    assert getattr(dontmanage.local, "mine", 5) == 5
+    dontmanage.destroy()
+    dontmanage.local.mine = 1
+    assert dontmanage.local.mine == 1
+
+
+def test_threads_know_nothing_of_each_other(bench, cache):
+    seen = []
+
+    def work() -> None:
+        with pytest.raises(dontmanage.NoSiteError):
+            cache.get_value("k")
+        bench.enter("b.test")
+        dontmanage.local.mine = 1
+        seen.append(dontmanage.local.site)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == ["b.test"]
+    assert dontmanage.local.site == "a.test"
+    assert not hasattr(dontmanage.local, "mine")
+
+
+def test_tasks_do_not_change_each_other(bench, cache):
+    async def request(site: str, user: str) -> tuple[object, ...]:
+        bench.enter(site)
+        dontmanage.set_user(user)
+        cache.set_value("k", user, user=True)
+        await asyncio.sleep(0)
+        cache.set_value("site", site)
+        await asyncio.sleep(0)
+        return dontmanage.local.site, dontmanage.session.user, cache.get_value("k", user=True), cache.get_value("site")
+
+    async def main() -> list[tuple[object, ...]]:
+        return await asyncio.gather(request("a.test", "x"), request("b.test", "y"), request("a.test", "z"))
+
+    assert asyncio.run(main()) == [
+        ("a.test", "x", "x", "a.test"),
+        ("b.test", "y", "y", "b.test"),
+        ("a.test", "z", "z", "a.test"),
+    ]
+    assert dontmanage.session.user == "Guest"
+
+
+def test_a_task_takes_the_site_of_its_starter(bench, cache):
+    cache.set_value("k", 1)
+    context = contextvars.copy_context()
+
+    def work() -> object:
+        got = cache.get_value("k")
+        dontmanage.set_user("someone")
+        return got, dontmanage.session.user
+
+    assert context.run(work) == (1, "someone")
+    assert dontmanage.session.user == "Guest"
+
+
+def test_the_session_can_be_imported_before_a_site_is_entered(bench):
+    from dontmanage_cache import conf, session
+
+    assert session.user == "Guest"
+    session.user = "ann"
+    assert dontmanage.local.session.user == "ann"
+    bench.enter("b.test")
+    assert session.user == "Guest"
+    assert conf.db_name == f"{bench.prefix}b"
+    assert len(conf) == len(list(conf))
+    conf["new"] = 1
+    assert dontmanage.local.conf.new == 1
+    del conf["new"]
+    assert conf.new is None
+    assert conf == dontmanage.local.conf
+
+
+def test_attribute_dicts_are_dicts():
+    import copy
+    import pickle
+
+    one = dontmanage.AttributeDict(a=1)
+    assert one.a == 1 == one["a"]
+    assert one.b is None
+    one.b = 2
+    assert one == {"a": 1, "b": 2}
+    del one.b
+    with pytest.raises(AttributeError):
+        del one.b
+    for other in (one.copy(), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert other == one
+        assert type(other) is dontmanage.AttributeDict
