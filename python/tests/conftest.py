@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import dontmanage_cache as dontmanage
 import pytest
 import redis
+
+import dontmanage_cache as dontmanage
 
 # Long enough for a machine that is busy with other tests.
 PATIENCE = 30.0
@@ -46,7 +47,13 @@ class RedisServer:
     def start(self) -> None:
         program = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "redis-server is needed for this test: apt-get install redis-server"
-        options = {"port": "0", "unixsocket": str(self.socket), "dir": str(self.folder), "save": "", "appendonly": "no"}
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "no",
+        }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -100,7 +107,10 @@ class Bench:
         if signed:
             self.key.touch(0o600)
             self.key.write_text(secrets.token_hex(32) + "\n")
-        self.configure(redis_cache=url, **{"redis_cache_timeout": PATIENCE, "redis_cache_connect_timeout": PATIENCE} | config)
+        self.configure(
+            redis_cache=url,
+            **{"redis_cache_timeout": PATIENCE, "redis_cache_connect_timeout": PATIENCE} | config,
+        )
 
     def configure(self, **config: Any) -> None:
         (self.sites / "common_site_config.json").write_text(json.dumps(config))

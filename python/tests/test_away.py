@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import Bench, wait_for
+
+import dontmanage_cache as dontmanage
 
 # What each call of the surface answers when there is nobody to ask.
 CALLS: dict[str, tuple[Callable[[dontmanage.Cache], object], object]] = {
@@ -250,7 +251,10 @@ def test_a_busy_server_is_left_alone(tmp_path, own_server):
     other = server.raw.connection_pool.get_connection()
     other.send_command("EVAL", "while true do end", "0")
     try:
-        wait_for("the script runs", lambda: dontmanage.cache.get_value("k") is None and not dontmanage.cache.connected())
+        wait_for(
+            "the script runs",
+            lambda: dontmanage.cache.get_value("k") is None and not dontmanage.cache.connected(),
+        )
         assert_all_do_without()
     finally:
         server.kill()
@@ -391,8 +395,8 @@ def test_an_interrupt_ends_a_wait(tmp_path, own_server):
         assert child.stdout.readline() == "ready\n"
         server.pause()
         print(file=child.stdin, flush=True)
-        wait_for("it waits for the server", lambda: "S" in Path(f"/proc/{child.pid}/stat").read_text().split()[2])
+        wait_for(
+            "it waits for the server", lambda: "S" in Path(f"/proc/{child.pid}/stat").read_text().split()[2]
+        )
         os.kill(child.pid, signal.SIGINT)
         assert child.stdout.readline() == "interrupted\n"
-
-

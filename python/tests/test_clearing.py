@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import dontmanage_cache as dontmanage
 import pytest
 from dontmanage_cache.caching import redis_cache, request_cache
+
+import dontmanage_cache as dontmanage
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-import dontmanage
 import pytest
+
+import dontmanage
 
 
 @pytest.fixture(autouse=True)

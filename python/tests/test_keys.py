@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dontmanage_cache as dontmanage
 import pytest
+
+import dontmanage_cache as dontmanage
 
 
 def test_a_key_stands_behind_the_sites_prefix(bench, cache):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import decimal
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import wait_for
 from shapes import Invoice
+
+import dontmanage_cache as dontmanage
 
 MUTABLE = [
     ({"a": 1}, lambda value: value.update(b=2)),

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 
-import dontmanage_cache as dontmanage
 import pytest
 from dontmanage_cache.caching import request_cache, site_cache
+
+import dontmanage_cache as dontmanage
 
 calls: list[object] = []
 
@@ -225,7 +226,11 @@ def test_site_cache_is_cleared_in_other_processes_too(bench):
     bench.enter()
     in_site(1)
     assert calls == [1]
-    program = "import dontmanage_cache as dontmanage, sys; dontmanage.init('a.test', sys.argv[1]); dontmanage.clear_cache()"
+    program = (
+        "import dontmanage_cache as dontmanage, sys\n"
+        "dontmanage.init('a.test', sys.argv[1])\n"
+        "dontmanage.clear_cache()\n"
+    )
     subprocess.run([sys.executable, "-c", program, bench.sites], check=True)
     bench.enter()
     in_site(1)

@@ -9,8 +9,9 @@ import sys
 import traceback
 from collections.abc import Callable
 
-import dontmanage_cache as dontmanage
 import pytest
+
+import dontmanage_cache as dontmanage
 
 
 def in_fork(work: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import collections
 import copy
 import datetime
@@ -18,11 +17,12 @@ import threading
 import time
 import uuid
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import Bench, wait_for
 from dontmanage_cache.caching import redis_cache
 from shapes import Invoice, Slotted
+
+import dontmanage_cache as dontmanage
 
 calls: list[object] = []
 
@@ -318,7 +318,8 @@ def test_keys_are_the_same_in_every_process(bench):
         "dontmanage.init('a.test', sys.argv[3])\n"
         "keys = [test.one.cache_key(argument) for argument in test.ARGUMENTS]\n"
         "keys += [test.all_kinds.cache_key(*args, **kwargs) for args, kwargs in test.DISTINCT_CALLS]\n"
-        "keys += [test.one.cache_key(set('abcdefgh')), test.one.cache_key({letter: 1 for letter in set('abcdefgh')})]\n"
+        "letters = set('abcdefgh')\n"
+        "keys += [test.one.cache_key(letters), test.one.cache_key(dict.fromkeys(letters, 1))]\n"
         "sys.stdout.buffer.write(pickle.dumps(keys))\n"
     )
     here = str(__import__("pathlib").Path(__file__).parent)
@@ -338,8 +339,15 @@ def test_keys_are_the_same_in_every_process(bench):
 
 
 def test_what_cannot_be_pickled_is_refused_with_advice(bench):
-    for argument in (lambda: 1, threading.Lock(), iter([1]), (x for x in ()), sys.modules[__name__], [lambda: 1]):
-        with pytest.raises(TypeError, match="`x`.*stands for"):
+    for argument in (
+        lambda: 1,
+        threading.Lock(),
+        iter([1]),
+        (x for x in ()),
+        sys.modules[__name__],
+        [lambda: 1],
+    ):
+        with pytest.raises(TypeError, match=r"`x`.*stands for"):
             one(argument)
     loop: list = []
     loop.append(loop)
@@ -349,7 +357,12 @@ def test_what_cannot_be_pickled_is_refused_with_advice(bench):
 
 
 def test_a_wrong_call_is_the_functions_own_error(bench):
-    for wrong in (lambda: slow_add(1), lambda: slow_add(1, 2, 3), lambda: slow_add(1, 2, b=3), lambda: slow_add(1, 2, c=3)):
+    for wrong in (
+        lambda: slow_add(1),
+        lambda: slow_add(1, 2, 3),
+        lambda: slow_add(1, 2, b=3),
+        lambda: slow_add(1, 2, c=3),
+    ):
         with pytest.raises(TypeError, match="slow_add"):
             wrong()
     assert not calls
@@ -901,7 +914,10 @@ def test_without_redis_the_function_runs(tmp_path, own_server):
 
 
 def test_an_interrupt_ends_a_wait_for_another_caller(bench, cache, raw):
-    program = PROGRAM.replace("print(slow(1), flush=True)", "try: slow(1)\nexcept KeyboardInterrupt: print('interrupted', flush=True)")
+    program = PROGRAM.replace(
+        "print(slow(1), flush=True)",
+        "try: slow(1)\nexcept KeyboardInterrupt: print('interrupted', flush=True)",
+    )
     assert "interrupted" in program
     leader = start(bench)
     go(leader)
@@ -917,5 +933,3 @@ def test_an_interrupt_ends_a_wait_for_another_caller(bench, cache, raw):
         follower.send_signal(2)
         assert follower.stdout.readline() == "interrupted\n"
         cache.set_value("go on", 1)
-
-

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import Bench, wait_for
+
+import dontmanage_cache as dontmanage
 
 
 class Trap:
@@ -122,7 +123,17 @@ def test_a_value_whose_lifetime_was_shortened_cannot_be_brought_back(signed, raw
 
 @pytest.mark.parametrize(
     "junk",
-    [b"", b".", b"\x80", b"\x80\x05", b"\x80\xff.", b"cno.such\nclass\n.", b"\x80\x05]\x94(K\x01", b"garbage", b"\xdc" * 40],
+    [
+        b"",
+        b".",
+        b"\x80",
+        b"\x80\x05",
+        b"\x80\xff.",
+        b"cno.such\nclass\n.",
+        b"\x80\x05]\x94(K\x01",
+        b"garbage",
+        b"\xdc" * 40,
+    ],
     ids=repr,
 )
 def test_unreadable_values_are_misses_also_where_nothing_is_signed(redis_server, tmp_path, raw, junk):
@@ -200,7 +211,7 @@ def test_the_key_is_in_no_environment_argument_or_message(signed):
         "dontmanage.init('a.test', sys.argv[1])\n"
         "dontmanage.cache.set_value('k', 1)\n"
         "from dontmanage_cache._core import current\n"
-        "print(repr(dontmanage.cache), repr(dontmanage.local), repr(current()), repr(current().server), vars() )\n"
+        "print(dontmanage.cache, dontmanage.local, current(), current().server, vars())\n"
         "print(open('/proc/self/environ').read(), open('/proc/self/cmdline').read())\n"
     )
     done = subprocess.run(

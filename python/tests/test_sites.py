@@ -7,9 +7,10 @@ import contextvars
 import os
 import threading
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import Bench
+
+import dontmanage_cache as dontmanage
 
 
 def test_the_configuration_of_the_site_goes_over_the_benchs(redis_server, tmp_path):
@@ -57,7 +58,7 @@ def test_broken_configuration_is_an_error_that_names_the_file(bench):
     path = bench.sites / "a.test" / "site_config.json"
     for text in ("{", "[]", '"text"', "\xff"):
         path.write_bytes(text.encode("latin-1"))
-        with pytest.raises(dontmanage.CacheError, match="site_config.json"):
+        with pytest.raises(dontmanage.CacheError, match=r"site_config\.json"):
             bench.enter()
 
 
@@ -150,7 +151,12 @@ def test_tasks_do_not_change_each_other(bench, cache):
         await asyncio.sleep(0)
         cache.set_value("site", site)
         await asyncio.sleep(0)
-        return dontmanage.local.site, dontmanage.session.user, cache.get_value("k", user=True), cache.get_value("site")
+        return (
+            dontmanage.local.site,
+            dontmanage.session.user,
+            cache.get_value("k", user=True),
+            cache.get_value("site"),
+        )
 
     async def main() -> list[tuple[object, ...]]:
         return await asyncio.gather(request("a.test", "x"), request("b.test", "y"), request("a.test", "z"))

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 
-import dontmanage_cache as dontmanage
 import pytest
 from conftest import wait_for
 from shapes import Invoice, Slotted
+
+import dontmanage_cache as dontmanage
 
 VALUES = [
     {"a": {"b": [1, 2.5, None, True, {"c": ()}]}},
@@ -209,7 +210,9 @@ def test_a_deleted_value_is_gone_from_this_and_the_next_request(bench, cache):
     assert cache.get_value("k") is None
 
 
-@pytest.mark.parametrize("several", [list, tuple, set, frozenset, lambda keys: dict.fromkeys(keys).keys(), iter])
+@pytest.mark.parametrize(
+    "several", [list, tuple, set, frozenset, lambda keys: dict.fromkeys(keys).keys(), iter]
+)
 def test_several_keys_are_deleted_together(bench, cache, several):
     for key in ("a", "b", "c"):
         cache.set_value(key, 1)

@@ -109,7 +109,11 @@ def redis_cache(
 def refuse_what_cannot_be_kept(func: Any) -> None:
     """Generators and the like are used up by their first caller."""
     name = getattr(func, "__qualname__", None)
-    if not callable(func) or not isinstance(name, str) or not isinstance(getattr(func, "__module__", None), str):
+    if (
+        not callable(func)
+        or not isinstance(name, str)
+        or not isinstance(getattr(func, "__module__", None), str)
+    ):
         raise TypeError(
             f"`redis_cache` decorates functions, which have a name to keep their answers by, not {func!r}; "
             "wrap it in a function"

@@ -14,7 +14,16 @@ __all__ = ["clear_cache"]
 
 # Hashes whose fields are doctypes, and those whose fields are users.
 DOCTYPE_HASHES = ("meta", "form_meta", "table_columns", "last_modified", "linked_doctypes", "notifications")
-USER_HASHES = ("bootinfo", "user_recent", "roles", "user_doc", "lang", "defaults", "user_permissions", "home_page")
+USER_HASHES = (
+    "bootinfo",
+    "user_recent",
+    "roles",
+    "user_doc",
+    "lang",
+    "defaults",
+    "user_permissions",
+    "home_page",
+)
 
 
 def clear_cache(user: str | None = None, doctype: str | None = None) -> None:

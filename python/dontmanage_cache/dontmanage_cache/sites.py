@@ -43,7 +43,9 @@ def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
     config = os.path.join(folder, site, "site_config.json")
     own = read_json(config)
     if own is None:
-        raise SiteNotFoundError(f"there is no site `{site}`: `{config}` is missing; `bench new-site {site}` makes it")
+        raise SiteNotFoundError(
+            f"there is no site `{site}`: `{config}` is missing; `bench new-site {site}` makes it"
+        )
     common = read_json(os.path.join(folder, "common_site_config.json"))
     conf = AttributeDict(common or {})
     conf.update(own)
