@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Base = dict[str, Any]
+else:
+    Base = dict
 
 
-class AttributeDict(dict[str, Any]):
+class AttributeDict(Base):
     """A dict whose items are attributes too; one that is missing is None.
 
     >>> conf = AttributeDict(db_name="_3f1b")

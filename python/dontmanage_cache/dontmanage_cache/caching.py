@@ -13,16 +13,19 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, TypeVar, overload
 
 from . import cache, local
 from ._core import CachedFunction
 
-__all__ = ["redis_cache", "request_cache", "site_cache"]
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
 
-F = TypeVar("F", bound=Callable[..., Any])
+    F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["redis_cache", "request_cache", "site_cache"]
 
 # How long a caller waits for another one's answer before it computes one itself.
 PATIENCE = 60.0
@@ -34,18 +37,6 @@ MORE = 0x04
 MORE_BY_NAME = 0x08
 
 
-@overload
-def redis_cache(func: F, /) -> F: ...
-@overload
-def redis_cache(
-    *,
-    ttl: Any = 3600,
-    user: str | bool | None = None,
-    shared: bool = False,
-    stale: Any = None,
-    lock: bool | float = True,
-    ignore_self: bool = False,
-) -> Callable[[F], F]: ...
 def redis_cache(
     func: Any = None,
     ttl: Any = 3600,
@@ -343,10 +334,6 @@ def generation_here() -> Any:
 _site_cached: list[SiteCached] = []
 
 
-@overload
-def site_cache(func: F, /) -> F: ...
-@overload
-def site_cache(*, ttl: float | None = None, maxsize: int | None = None) -> Callable[[F], F]: ...
 def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | None = None) -> Any:
     """Keep what a function answers in the memory of the process, for each site, over requests.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ._core import Cache as CoreCache
 from ._core import current
+
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Cache"]
 

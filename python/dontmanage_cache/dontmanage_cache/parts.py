@@ -5,7 +5,11 @@ from __future__ import annotations
 import copyreg
 import sys
 from types import FunctionType
-from typing import Any
+
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["parts_of"]
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from . import local
 from ._core import CacheError, NoSiteError, Server, current, enter, leave
 from .attribute_dict import AttributeDict
+
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Signature = tuple[int, int, int]
 
 __all__ = ["SiteNotFoundError", "connect", "default_server", "destroy", "init", "set_user"]
 
@@ -160,8 +166,7 @@ def server(conf: dict[str, Any], folder: str | None) -> Server:
     return found
 
 
-_Signature = tuple[int, int, int]
-_keys: dict[str, tuple[_Signature, str]] = {}
+_keys: dict[str, tuple[Signature, str]] = {}
 
 
 def signing_key(folder: str | None) -> str | None:
