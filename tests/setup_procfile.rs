@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{TestBench, free_port, run, until};
+use crate::support::{TestBench, free_port, pass, run, started_below, until};
 
 /// honcho, which `make test` puts into an environment of the repository.
 fn honcho() -> PathBuf {
@@ -15,18 +16,31 @@ fn honcho() -> PathBuf {
 }
 
 /// A program that ends, with what it started, when the test lets it go.
-struct Ended(Child);
+struct Ended<'a>(Child, &'a TestBench);
 
-impl Ended {
+/// How long honcho may take to end: at times it never does, when a signal meets it at the wrong moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Ended<'_> {
     fn end(&mut self) {
         let pid = Pid::from_raw(self.0.id().cast_signed()).expect("a process id");
         // Not waited for yet, so the id is still its own.
         let _ = kill_process(pid, Signal::TERM);
+        let asked = Instant::now();
+        while matches!(self.0.try_wait(), Ok(None)) && asked.elapsed() < PATIENCE {
+            pass(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
         let _ = self.0.wait();
+        // Its children are no concern of this test.
+        for pid in started_below(self.1.root()) {
+            let _ = kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL);
+        }
+        until("honcho's children are gone", || started_below(self.1.root()).is_empty().then_some(()));
     }
 }
 
-impl Drop for Ended {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.end();
     }
@@ -56,7 +70,7 @@ fn honcho_starts_the_redis_servers_and_the_bench_s_own_programs() {
         .stderr(Stdio::null())
         .spawn()
         .expect("honcho");
-    let mut started = Ended(child);
+    let mut started = Ended(child, &bench);
     until("redis_cache answers", || answers(cache));
     until("redis_queue answers", || answers(queue));
     until("the bench's own program runs", || {
