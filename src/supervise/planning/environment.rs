@@ -70,14 +70,13 @@ pub(super) struct Own<'a> {
     pub notify_socket: Option<&'a Path>,
 }
 
-/// The environment of an instance.
+/// The environment of an instance, from the bench's.
 pub(super) fn of_instance(
-    bench: &BenchDir,
-    settings: &Settings,
+    of_bench: &IndexMap<OsString, OsString>,
     own: &Own<'_>,
     surroundings: &Surroundings,
 ) -> Vec<(OsString, OsString)> {
-    let mut env = of_bench(bench, settings, surroundings);
+    let mut env = of_bench.clone();
     let mut set = |name: &str, value: &OsStr| {
         env.insert(name.into(), value.to_owned());
     };

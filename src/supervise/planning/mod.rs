@@ -9,6 +9,7 @@ pub use environment::{Surroundings, of_bench as environment};
 pub(super) use recognise::{own_server, server_program};
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use indexmap::IndexMap;
 
@@ -68,10 +69,11 @@ pub fn plan(
     if !problems.is_empty() {
         return Err(Error::with_code(ExitCode::Usage, problems));
     }
+    let of_bench = environment::of_bench(bench, settings, surroundings);
     let mut instances = Vec::new();
     for (index, program) in programs.iter().enumerate() {
         for number in 1..=program.count {
-            instances.push(instance(bench, settings, program, (index, number), surroundings));
+            instances.push(instance(bench, settings, program, (index, number), (surroundings, &of_bench)));
         }
     }
     let run_id = surroundings.run_id.clone();
@@ -180,7 +182,7 @@ fn instance(
     settings: &Settings,
     program: &Planned<'_>,
     (index, number): (usize, u32),
-    surroundings: &Surroundings,
+    (surroundings, of_bench): (&Surroundings, &IndexMap<OsString, OsString>),
 ) -> InstanceSpec {
     let Planned { name, policy, kind, .. } = program;
     let name = if program.count == 1 { name.to_string() } else { format!("{name}.{number}") };
@@ -211,7 +213,7 @@ fn instance(
         notify_socket: notify_socket.as_deref(),
     };
     InstanceSpec {
-        env: environment::of_instance(bench, settings, &own, surroundings),
+        env: environment::of_instance(of_bench, &own, surroundings),
         program: program.name.to_string(),
         command,
         cwd: bench.path().to_owned(),
