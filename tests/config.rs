@@ -141,6 +141,28 @@ fn what_workers_read_is_kept_the_same() {
 }
 
 #[test]
+fn socketio_moves_along_with_the_cache_that_it_shares() {
+    for version in ["14.30.0", "15.0.0"] {
+        let bench = with_toml("");
+        bench.write("apps/dontmanage/dontmanage/__init__.py", &format!("__version__ = \"{version}\"\n"));
+        let url = "redis://127.0.0.1:13000";
+        bench.write(
+            "sites/common_site_config.json",
+            &format!(r#"{{"redis_cache": "{url}", "redis_socketio": "{url}"}}"#),
+        );
+        bench.run(&["config", "set", "redis_cache.port", "13077"]).success();
+        assert_eq!(json(&bench)["redis_cache"], "redis://127.0.0.1:13077");
+        assert_eq!(json(&bench)["redis_socketio"], json(&bench)["redis_cache"]);
+        bench.write(
+            "sites/common_site_config.json",
+            &format!(r#"{{"redis_cache": "{url}", "redis_socketio": "redis://127.0.0.1:12000"}}"#),
+        );
+        bench.run(&["config", "set", "redis_cache.port", "13078"]).success();
+        assert_eq!(json(&bench)["redis_socketio"], "redis://127.0.0.1:12000", "its own server stays");
+    }
+}
+
+#[test]
 fn a_conflict_with_another_setting_is_refused_naming_both() {
     let bench = with_toml("");
     bench

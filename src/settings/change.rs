@@ -128,6 +128,22 @@ pub fn agreed(config: &mut CommonConfig, settings: &Settings) {
     }
 }
 
+/// Where socketio shares the cache's server by the same URL, it moves along with it: left behind it
+/// would talk to a server that is gone, and an old framework's bench would seem to have a third one.
+fn keep_socketio_with_cache(before: &Texts, after: &mut Texts, cache: &RedisServer) -> Result<()> {
+    if after.bench_toml == before.bench_toml || after.common_site_config != before.common_site_config {
+        return Ok(());
+    }
+    let mut config = common_config(before)?;
+    let shared = config.text("redis_socketio").filter(|url| config.text("redis_cache").as_ref() == Some(url));
+    let new = cache.url_text.reveal();
+    if shared.is_some_and(|old| old != new) {
+        config.set("redis_socketio", &new.into());
+        after.common_site_config = Some(config.to_string());
+    }
+    Ok(())
+}
+
 /// Checks the new texts and adds what must be written back for the workers.
 fn agree(
     bench: &BenchDir,
@@ -138,6 +154,9 @@ fn agree(
 ) -> Result<Vec<Change>> {
     let machine = Machine::of(bench);
     let read = |texts: &Texts, env| from_texts(bench, texts, env, &Flags::default(), machine);
+    if let Ok(lasting) = read(&after, &|_| None) {
+        keep_socketio_with_cache(before, &mut after, &lasting.redis_cache.server)?;
+    }
     match read(&after, env) {
         Ok(settings) if after.bench_toml.is_some() && after.common_site_config.is_some() => {
             // Without the environment: what holds for this one command is not for the file.
