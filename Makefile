@@ -29,9 +29,14 @@ test: check .venv/tests/installed ## check formatting and lints, then run every 
 	@scripts/need systemd-analyze systemd
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) test --locked --workspace --lib --bins --tests --examples
+	@scripts/wheels dev target/debug/wheels
+	@.venv/python/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+		--force-reinstall target/debug/wheels/dontmanage*.whl
+	cd python && ../.venv/python/bin/pytest
 
-check: ## check formatting, lints and the documentation's links, warnings denied
+check: .venv/python/installed ## check formatting, lints and the documentation's links, warnings denied
 	@scripts/need cc gcc libc6-dev
+	cd python && ../.venv/python/bin/ruff check . && ../.venv/python/bin/ruff format --check .
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items

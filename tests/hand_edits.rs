@@ -284,7 +284,7 @@ fn the_server_of_another_bench_on_the_port_is_left_alone() {
     let theirs = TestBench::existing(&settings);
     theirs.run(&["setup", "redis"]).success();
     let redis = RenderedRedis::on_port(theirs.root(), FILE, port);
-    let ours = TestBench::existing(&settings.replace("64", "128"));
+    let ours = TestBench::existing(&settings.replace(": 64}", ": 128}"));
     assert_eq!(ours.run(&["setup", "redis"]).success().stderr, "");
     assert_eq!(redis.config("maxmemory"), "67108864");
 }
