@@ -22,9 +22,42 @@ from ._core import CachedFunction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from datetime import timedelta
+    from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
     F = TypeVar("F", bound=Callable[..., Any])
+    P = ParamSpec("P")
+    Q = ParamSpec("Q")
+    R = TypeVar("R")
+    R_co = TypeVar("R_co", covariant=True)
+    S = TypeVar("S", contravariant=True)
+    Lifetime = float | timedelta | None
+
+    class SiteCachedFunction(Protocol[P, R_co]):
+        """What `site_cache` makes of a function."""
+
+        __name__: str
+        __qualname__: str
+
+        @property
+        def __wrapped__(self) -> Callable[P, R_co]: ...
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+        @overload
+        def __get__(self, instance: None, owner: type | None = None, /) -> SiteCachedFunction[..., R_co]: ...
+        @overload
+        def __get__(
+            self: SiteCachedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None, /
+        ) -> SiteCachedFunction[Q, R]: ...
+        def clear_cache(self) -> None:
+            """Forget the answers of all sites, in this process."""
+
+else:
+
+    def overload(func):
+        """`typing.overload`, which would cost its import."""
+        return func
+
+
 __all__ = ["redis_cache", "request_cache", "site_cache"]
 
 # How long a caller waits for another one's answer before it computes one itself.
@@ -37,13 +70,35 @@ MORE = 0x04
 MORE_BY_NAME = 0x08
 
 
+@overload
 def redis_cache(
-    func: Any = None,
-    ttl: Any = 3600,
+    func: Callable[P, R],
+    ttl: Lifetime = 3600,
     user: str | bool | None = None,
     shared: bool = False,
     *,
-    stale: Any = None,
+    stale: Lifetime = None,
+    lock: bool | float = True,
+    ignore_self: bool = False,
+) -> CachedFunction[P, R]: ...
+@overload
+def redis_cache(
+    func: None = None,
+    ttl: Lifetime = 3600,
+    user: str | bool | None = None,
+    shared: bool = False,
+    *,
+    stale: Lifetime = None,
+    lock: bool | float = True,
+    ignore_self: bool = False,
+) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+def redis_cache(
+    func: Any = None,
+    ttl: Lifetime = 3600,
+    user: str | bool | None = None,
+    shared: bool = False,
+    *,
+    stale: Lifetime = None,
     lock: bool | float = True,
     ignore_self: bool = False,
 ) -> Any:
@@ -334,6 +389,14 @@ def generation_here() -> Any:
 _site_cached: list[SiteCached] = []
 
 
+@overload
+def site_cache(
+    func: Callable[P, R], /, ttl: float | None = None, maxsize: int | None = None
+) -> SiteCachedFunction[P, R]: ...
+@overload
+def site_cache(
+    func: None = None, /, ttl: float | None = None, maxsize: int | None = None
+) -> Callable[[Callable[P, R]], SiteCachedFunction[P, R]]: ...
 def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | None = None) -> Any:
     """Keep what a function answers in the memory of the process, for each site, over requests.
 

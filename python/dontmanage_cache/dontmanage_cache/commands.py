@@ -10,6 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    import redis
+
+    class Base(CoreCache, redis.Redis):  # type: ignore[misc]
+        """What type checkers see: the commands that are added below, as redis-py declares them."""
+
+        # redis-py's own would make every object an Any.
+        def __init__(self, *_args: object, **_options: object) -> None: ...
+
+else:
+    Base = CoreCache
+
 __all__ = ["Cache"]
 
 # What redis-py's client offers beside. By name, because a `__getattr__` would slow every call down.
@@ -90,7 +101,7 @@ class Command:
             ) from error
 
 
-class Cache(CoreCache):
+class Cache(Base):
     """The cache of the site that this thread or task is in.
 
     Every other command of Redis is there too, by redis-py, which is imported at the first such use. These
@@ -112,7 +123,7 @@ class Cache(CoreCache):
     def __delitem__(self, name: Any) -> None:
         del client()[name]
 
-    def __contains__(self, name: Any) -> bool:
+    def __contains__(self, name: Any) -> bool:  # type: ignore[override]
         return bool(client().exists(name, shared=True))
 
     # Not to be walked over by way of `__getitem__`.

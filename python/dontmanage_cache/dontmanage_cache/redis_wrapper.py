@@ -43,23 +43,28 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
         return client
 
 
-class Search(redis.commands.search.Search):  # type: ignore[misc]
+class Search(redis.commands.search.Search):
     """RediSearch, with suggestions at keys of the site."""
 
     def __init__(self, client: RedisWrapper, index_name: str) -> None:
-        super().__init__(client, index_name)
-        self._make_key = client.make_key
+        super().__init__(client, index_name)  # type: ignore[no-untyped-call]
+        # Any: redis-py's own methods say that a key is text, and take bytes.
+        self._make_key: Any = client.make_key
 
     def sugadd(self, key: str, *suggestions: Any, **options: Any) -> Any:
-        return super().sugadd(self._make_key(key), *suggestions, **options)
+        """Add suggestions to a dictionary of the site."""
+        return super().sugadd(self._make_key(key), *suggestions, **options)  # type: ignore[no-untyped-call]
 
     def suglen(self, key: str) -> Any:
+        """How many suggestions a dictionary of the site has."""
         return super().suglen(self._make_key(key))
 
     def sugdel(self, key: str, string: str) -> Any:
+        """Remove a suggestion from a dictionary of the site."""
         return super().sugdel(self._make_key(key), string)
 
     def sugget(self, key: str, *prefix: Any, **options: Any) -> Any:
+        """The suggestions of a dictionary of the site that begin with a text."""
         return super().sugget(self._make_key(key), *prefix, **options)
 
 
