@@ -221,6 +221,17 @@ impl Client {
         call: Call,
         mut exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
+        let admission = self.admitted()?;
+        self.inner.attempt_noted(call, admission, &mut exchange)
+    }
+
+    /// Whether a call would be tried now, or else why not ([`RedisError::Paused`], which is counted as such a
+    /// call). Never waits: for callers that must not, and have the call made elsewhere.
+    pub fn ready(&self) -> Result<(), RedisError> {
+        if self.is_paused() && self.inner.look_aside { self.admitted().map(drop) } else { Ok(()) }
+    }
+
+    fn admitted(&self) -> Result<Admission, RedisError> {
         let inner = &*self.inner;
         let mut admission = inner.breaker.admit(|| inner.made.elapsed());
         if admission == Admission::Probe && inner.look_aside {
@@ -235,7 +246,38 @@ impl Client {
             inner.counters.skipped.add();
             return Err(RedisError::Paused { address: inner.address.clone(), retry_in });
         }
-        inner.attempt_noted(call, admission, &mut exchange)
+        Ok(admission)
+    }
+
+    /// How long a call takes at most.
+    #[must_use]
+    pub fn longest_call(&self) -> Duration {
+        self.inner.deadlines.connect.saturating_add(self.inner.deadlines.reply)
+    }
+
+    /// The error for a refusal that came amid other replies.
+    pub(crate) fn refused(&self, source: crate::ServerError) -> RedisError {
+        RedisError::Server { address: self.inner.address.clone(), source }
+    }
+
+    /// Notes a refusal that came amid other replies.
+    pub(crate) fn note_refused(&self, call: Call, error: &RedisError) {
+        self.inner.note_failure(error, Admission::Pass, call);
+    }
+
+    /// Notes that the server took a write amid other calls.
+    pub(crate) fn note_written(&self) {
+        self.inner.note_success(Call::Write);
+    }
+
+    /// Counts the calls of an exchange that failed for all of them; one of them is counted.
+    pub(crate) fn note_more_failures(&self, outcome: &Result<(), RedisError>, calls: usize) {
+        let more = calls.saturating_sub(1) as u64;
+        match outcome {
+            Ok(()) => {}
+            Err(RedisError::Paused { .. }) => self.inner.counters.skipped.add_many(more),
+            Err(_) => self.inner.counters.errors.add_many(more),
+        }
     }
 
     pub(crate) fn pack_above(&self) -> Option<usize> {

@@ -233,6 +233,25 @@ impl Connection {
         Ok(())
     }
 
+    /// As [`queries`](Self::queries), with one deadline for all replies together.
+    pub fn queries_together(
+        &mut self,
+        pipeline: &Pipeline,
+        mut take: impl FnMut(ReplyRef<'_>),
+    ) -> Result<(), RedisError> {
+        self.begin()?;
+        self.out.extend_from_slice(&pipeline.bytes);
+        self.owed = pipeline.commands;
+        let limit = Limit::starting_now(self.deadlines.reply);
+        if self.owed > 0 {
+            self.send(limit)?;
+        }
+        while self.owed > 0 {
+            take(self.receive(limit)?);
+        }
+        Ok(())
+    }
+
     /// The time that a PING takes.
     pub fn ping(&mut self) -> Result<Duration, RedisError> {
         let start = Instant::now();

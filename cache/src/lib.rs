@@ -89,6 +89,7 @@ mod offload;
 mod packing;
 pub mod pickle;
 mod pool;
+mod questions;
 mod request;
 mod resp;
 mod scan;
@@ -126,6 +127,7 @@ pub use lifetime::{Lifetime, Ttl};
 pub use local_copy::{Limits, LocalCopy};
 #[cfg(feature = "async")]
 pub use offload::set_offload;
+pub use questions::{Answer, Question};
 pub use request::Request;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};

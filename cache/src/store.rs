@@ -58,6 +58,18 @@ impl<'c> Store<'c> {
         Self { client, signing_key }
     }
 
+    /// The client that reaches it.
+    #[must_use]
+    pub fn client(self) -> &'c Client {
+        self.client
+    }
+
+    /// Whether values are signed.
+    #[must_use]
+    pub fn is_signed(self) -> bool {
+        self.signing_key.is_some()
+    }
+
     /// Lends the pickle of a value to `read`; none if there is no value.
     pub fn get<T>(self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, CacheError> {
         self.lend(&[b"GET", key], Place { key, field: None }, read)
@@ -357,13 +369,17 @@ impl<'c> Store<'c> {
     }
 
     /// As [`opened`](Self::opened), with the end that an envelope tells: milliseconds since 1970, 0 is none.
-    fn opened_until<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<(Cow<'b, [u8]>, u64), CacheError> {
+    pub(crate) fn opened_until<'b>(
+        self,
+        bytes: &'b [u8],
+        place: Place<'_>,
+    ) -> Result<(Cow<'b, [u8]>, u64), CacheError> {
         let payload = self.opened(bytes, place)?;
         Ok((payload, if self.signing_key.is_some() { envelope::ends_at(bytes) } else { 0 }))
     }
 
     /// The bytes to store in place of a pickle; none if it is stored as it is.
-    fn sealed(self, place: Place<'_>, pickle: &[u8], lifetime: Lifetime) -> Option<Vec<u8>> {
+    pub(crate) fn sealed(self, place: Place<'_>, pickle: &[u8], lifetime: Lifetime) -> Option<Vec<u8>> {
         let key = self.signing_key?;
         let mut out = Vec::with_capacity(envelope::HEADER + pickle.len());
         envelope::begin(&mut out);
@@ -496,7 +512,7 @@ impl<'c> Store<'c> {
     }
 }
 
-fn found(pickle: Vec<u8>, ends_at: u64) -> Found {
+pub(crate) fn found(pickle: Vec<u8>, ends_at: u64) -> Found {
     let left = match ends_at {
         0 => Ttl::Unlimited,
         ends_at => Ttl::Left(Duration::from_millis(ends_at.saturating_sub(now_ms()))),
@@ -505,14 +521,14 @@ fn found(pickle: Vec<u8>, ends_at: u64) -> Found {
 }
 
 /// What PTTL answered, if the key was still there.
-fn still_there(left: Option<i64>) -> Option<Ttl> {
+pub(crate) fn still_there(left: Option<i64>) -> Option<Ttl> {
     match left? {
         -1 => Some(Ttl::Unlimited),
         left => u64::try_from(left).ok().map(|left| Ttl::Left(Duration::from_millis(left))),
     }
 }
 
-fn add_set(pipeline: &mut Pipeline, key: &[u8], sealed: &[u8], lifetime: Lifetime) {
+pub(crate) fn add_set(pipeline: &mut Pipeline, key: &[u8], sealed: &[u8], lifetime: Lifetime) {
     match lifetime.as_secs() {
         None => pipeline.add(&[b"SET", key, sealed]),
         Some(seconds) => pipeline.add(&[b"SET", key, sealed, b"EX", seconds.to_string().as_bytes()]),

@@ -11,6 +11,7 @@ use crate::envelope::{self, Place};
 use crate::error::RedisError;
 use crate::key::{Key, Scope};
 use crate::lifetime::{Ttl, now_ms};
+use crate::questions::Question;
 use crate::resp::{Reply, ReplyRef};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -29,6 +30,8 @@ pub struct Call {
     changes: u64,
     /// Whether the reader wants to know for how long an answer is still fresh.
     timed: bool,
+    /// A look has been had, at [`peeked`](Self::peeked): whether there is an old answer.
+    asked: Option<bool>,
     /// Since when another caller is waited for.
     waiting: Option<Instant>,
     pause: Duration,
@@ -65,6 +68,7 @@ impl Call {
             held,
             changes,
             timed: false,
+            asked: None,
             waiting: None,
             pause: FIRST_PAUSE,
         }
@@ -74,6 +78,23 @@ impl Call {
     #[must_use]
     pub fn key(&self) -> &[u8] {
         &self.key
+    }
+
+    /// Says that the same call is being computed further up by whoever makes this one: it is computed and not
+    /// waited for, which would be for ever. On one thread this is known ([`Ticket::hold`]); tasks that take
+    /// turns on a thread have to tell.
+    #[must_use]
+    pub fn within_itself(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
+    /// The first look, as a question that others may travel with. What it finds is told with the time for which
+    /// it is still fresh; where it finds nothing fresh, [`look`](Self::look) goes on.
+    #[must_use]
+    pub fn peek(mut self) -> Question {
+        self.timed = true;
+        Question::Peek(Box::new(self))
     }
 
     /// Looks whether there is an answer, and if not, who computes it. Never sleeps; asks the server once or
@@ -90,7 +111,14 @@ impl Call {
     }
 
     fn look_with<T>(&mut self, read: &mut impl FnMut(&[u8], Ttl) -> Option<T>) -> Look<T> {
-        if self.waiting.is_none() {
+        if let Some(is_old) = self.asked.take() {
+            if !is_old && self.held {
+                return Look::Compute(self.ticket(Right::Through));
+            }
+            if !is_old && !self.memo.options().lock {
+                return Look::Compute(self.ticket(Right::Free));
+            }
+        } else if self.waiting.is_none() {
             match self.ask(read) {
                 Ok(Some((answer, true))) => {
                     self.memo.counters().hits.add();
@@ -163,6 +191,36 @@ impl Call {
         false
     }
 
+    /// Reads the replies to what [`add_get`](Self::add_get) asked: a fresh answer, with the time left to it.
+    /// Without one, the next look tries for the lock.
+    pub(crate) fn peeked(&mut self, reply: &Reply, left: Option<&Reply>) -> Option<(Vec<u8>, Ttl)> {
+        let mut read = |pickle: &[u8], left| Some((pickle.to_vec(), left));
+        let left = match (left, reply) {
+            (Some(Reply::Int(-1)), _) => Some(Ttl::Unlimited),
+            (Some(left), _) => {
+                self.fresh_for(left.as_int().and_then(|left| u64::try_from(left).ok()).unwrap_or(0))
+            }
+            (None, Reply::Bulk(bytes)) => self.told_by(bytes),
+            (None, _) => None,
+        };
+        let seen = match reply {
+            Reply::Bulk(bytes) => self.open(bytes, left, &mut read),
+            _ => Seen::Nothing,
+        };
+        match self.counted(seen) {
+            Some((answer, true)) => {
+                self.memo.counters().hits.add();
+                return Some(answer);
+            }
+            Some((_, false)) => self.asked = Some(true),
+            None => {
+                self.memo.counters().misses.add();
+                self.asked = Some(false);
+            }
+        }
+        None
+    }
+
     /// The answer in the cache, and whether it is fresh.
     fn ask<T>(
         &self,
@@ -192,26 +250,22 @@ impl Call {
                 _ => Err(redis.unexpected("GET")),
             }
         })?;
+        Ok(self.counted(seen))
+    }
+
+    fn counted<T>(&self, seen: Seen<T>) -> Option<(T, bool)> {
+        let counters = self.cache.client.counters();
         match seen {
             Seen::Answer(answer, fresh) => {
                 counters.hits.add();
-                Ok(Some((answer, fresh)))
+                return Some((answer, fresh));
             }
-            Seen::Nothing => {
-                counters.misses.add();
-                Ok(None)
-            }
-            Seen::Rejected => {
-                counters.misses.add();
-                counters.rejected.add();
-                Ok(None)
-            }
-            Seen::Unreadable => {
-                counters.misses.add();
-                counters.unreadable.add();
-                Ok(None)
-            }
+            Seen::Nothing => {}
+            Seen::Rejected => counters.rejected.add(),
+            Seen::Unreadable => counters.unreadable.add(),
         }
+        counters.misses.add();
+        None
     }
 
     /// Tries for the lock, and looks again in the same breath: the answer may have come meanwhile.
@@ -306,7 +360,7 @@ impl Call {
         pipeline.add(&[b"SET", lock, token, b"NX", b"PX", lease.as_bytes()]);
     }
 
-    fn add_get(&self, pipeline: &mut Pipeline) {
+    pub(crate) fn add_get(&self, pipeline: &mut Pipeline) {
         pipeline.add(&[b"GET", &self.key]);
         if self.asks_for_time() {
             pipeline.add(&[b"PTTL", &self.key]);

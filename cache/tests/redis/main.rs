@@ -10,6 +10,7 @@ mod faults;
 mod flush;
 mod memo;
 mod proxy;
+mod questions;
 mod request;
 mod server;
 #[cfg(feature = "serde")]
