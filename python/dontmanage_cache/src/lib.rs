@@ -23,7 +23,7 @@ mod _core {
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]
-    use crate::calls::CachedFunction;
+    use crate::calls::{BoundCachedFunction, CachedFunction};
     #[pymodule_export]
     use crate::context::{Frame, current, enter, leave};
     #[pymodule_export]
