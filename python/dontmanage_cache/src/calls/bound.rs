@@ -10,6 +10,17 @@ use super::CachedFunction;
 /// A method whose answers are kept in Redis, with its object: what `shop.total` is.
 ///
 /// It is called, and its answers are cleared, without naming the object again.
+///
+/// ```python
+/// >>> from dontmanage.utils.caching import redis_cache
+/// >>> class Shop:
+/// ...     @redis_cache(ignore_self=True)
+/// ...     def total(self, day):
+/// ...         return day * 10
+/// >>> shop = Shop()
+/// >>> shop.total(1), shop.total.clear_cache_for(1)
+/// (10, True)
+/// ```
 #[pyclass(frozen, weakref, module = "dontmanage_cache._core")]
 pub struct BoundCachedFunction {
     function: Py<CachedFunction>,
@@ -46,11 +57,32 @@ impl BoundCachedFunction {
     }
 
     /// Forget all answers of the method, whatever the object. How many there were.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> class Shop:
+    /// ...     @redis_cache(ignore_self=True)
+    /// ...     def total(self, day):
+    /// ...         return day * 10
+    /// >>> Shop().total(1), Shop().total.clear_cache()
+    /// (10, 1)
+    /// ```
     fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
         self.function.get().clear_cache(py)
     }
 
     /// Forget the answer to one call on this object. Whether there was one.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> class Shop:
+    /// ...     @redis_cache(ignore_self=True)
+    /// ...     def total(self, day):
+    /// ...         return day * 10
+    /// >>> shop = Shop()
+    /// >>> shop.total(1), shop.total.clear_cache_for(1), shop.total.clear_cache_for(1)
+    /// (10, True, False)
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
     fn clear_cache_for(
         &self,
@@ -62,6 +94,17 @@ impl BoundCachedFunction {
     }
 
     /// The full key of the answer to one call on this object; None where it is not cached.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> class Shop:
+    /// ...     @redis_cache(ignore_self=True)
+    /// ...     def total(self, day):
+    /// ...         return day * 10
+    /// >>> shop = Shop()
+    /// >>> shop.total.cache_key(1) == Shop.total.cache_key(shop, 1)
+    /// True
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
     fn cache_key<'py>(
         &self,

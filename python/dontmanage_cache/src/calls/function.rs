@@ -32,6 +32,13 @@ thread_local! {
 }
 
 /// A function whose answers are kept in Redis. Made by `redis_cache`.
+///
+/// ```python
+/// >>> from dontmanage.utils.caching import redis_cache
+/// >>> slow_add = redis_cache(lambda a, b: a + b)
+/// >>> slow_add(40, 2)
+/// 42
+/// ```
 #[pyclass(frozen, dict, weakref, module = "dontmanage_cache._core")]
 pub struct CachedFunction {
     function: Py<PyAny>,
@@ -131,6 +138,15 @@ impl CachedFunction {
 
     /// Forget all answers of the function, of this site (or of all, if they are shared). How many there
     /// were.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1), double(2)
+    /// (2, 4)
+    /// >>> double.clear_cache(), double.clear_cache()
+    /// (2, 0)
+    /// ```
     pub fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
         let here = self.cache.get().here(py)?;
         let prefix = match here.frame() {
@@ -160,6 +176,15 @@ impl CachedFunction {
 
     /// Forget the answer to one call. Whether there was one. Arguments that the function does not take
     /// are an error: nothing would ever be cleared by them.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1), double(2)
+    /// (2, 4)
+    /// >>> double.clear_cache_for(1), double.clear_cache_for(number=1)
+    /// (True, False)
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
     pub fn clear_cache_for(
         &self,
@@ -179,6 +204,17 @@ impl CachedFunction {
     }
 
     /// The full key of a call's answer; None where it is not cached.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> @redis_cache
+    /// ... def double(number):
+    /// ...     return number * 2
+    /// >>> double.cache_key(1) == double.cache_key(number=1) != double.cache_key(2)
+    /// True
+    /// >>> double.cache_key(1).startswith(b"_3f1b8c2a|")
+    /// True
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
     pub fn cache_key<'py>(
         &self,
