@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::breaker::{Admission, Backoff, Breaker};
 use crate::connection::{Connection, Deadlines};
+use crate::documents::Owed;
 use crate::error::RedisError;
 use crate::event::{Event, Listener};
 use crate::pool::Pool;
@@ -142,6 +143,7 @@ struct Inner {
     pack_above: Option<usize>,
     listener: Listener,
     counters: Counters,
+    owed: Owed,
     /// What the breaker's times count from.
     made: Instant,
     /// `counters.skipped` when the outage began.
@@ -172,6 +174,7 @@ impl Client {
                 pack_above,
                 listener,
                 counters: Counters::default(),
+                owed: Owed::default(),
                 made: Instant::now(),
                 skipped_before: AtomicU64::new(0),
                 writes_refused: AtomicBool::new(false),
@@ -278,6 +281,21 @@ impl Client {
             Err(RedisError::Paused { .. }) => self.inner.counters.skipped.add_many(more),
             Err(_) => self.inner.counters.errors.add_many(more),
         }
+    }
+
+    /// As [`run`](Self::run), also while calls are held back because the server was away.
+    pub(crate) fn insist<T>(
+        &self,
+        call: Call,
+        mut exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let admission = if self.is_paused() { Admission::Probe } else { Admission::Pass };
+        self.inner.attempt_noted(call, admission, &mut exchange)
+    }
+
+    /// The invalidations of documents that did not reach the server.
+    pub(crate) fn owed(&self) -> &Owed {
+        &self.inner.owed
     }
 
     pub(crate) fn pack_above(&self) -> Option<usize> {

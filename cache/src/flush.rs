@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use crate::client::{Call, Client};
-use crate::connection::Connection;
+use crate::connection::{Connection, Pipeline};
+use crate::documents::site_generation;
 use crate::error::RedisError;
 use crate::key::KeyPrefix;
 use crate::resp::Reply;
@@ -101,6 +102,15 @@ impl<'a> Flush<'a> {
         });
         let done = total.and_then(|total| {
             report.total = total;
+            if !self.dry_run {
+                // What is being read to be stored must not be stored behind the walk's back.
+                let held: Vec<Vec<u8>> = self.prefixes.iter().map(site_generation).collect();
+                client.run(Call::Write, |redis| {
+                    let mut pipeline = Pipeline::new();
+                    pipeline.add_with(&[b"UNLINK"], &held);
+                    redis.pipeline(&pipeline)
+                })?;
+            }
             client.run(Call::Once, |redis| self.walk(redis, &mut report))
         });
         match done {

@@ -220,6 +220,11 @@ impl Beginning {
         Self::after("", text)
     }
 
+    /// Keys of a site that begin with `text`, in which `*` is no wildcard.
+    pub(crate) fn exactly(prefix: &KeyPrefix, text: &[u8]) -> Self {
+        Self { parts: vec![[prefix.as_bytes(), text].concat()] }
+    }
+
     /// Keys of a user of a site that begin with `text`.
     #[must_use]
     pub fn of_user(prefix: &KeyPrefix, user: &str, text: &[u8]) -> Self {

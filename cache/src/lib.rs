@@ -59,6 +59,7 @@ with_cache(&cache, || println!("{}", slow_add(40, 2)));
 //! * [`Store`]: pickles at full keys, for bindings that pickle values themselves;
 //! * [`Flush`]: all keys of a site, and nobody else's;
 //! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;
+//! * [`Documents`]: documents of a database, never older than it;
 //! * [`memo`]: functions whose answers are kept, for `redis_cache` in Rust and Python;
 //! * [`pickle`] and [`Value`]: the values.
 //!
@@ -74,6 +75,7 @@ mod connection;
 mod current;
 #[cfg(feature = "macros")]
 mod decorated;
+mod documents;
 mod envelope;
 mod error;
 mod event;
@@ -114,6 +116,7 @@ pub use connection::{Connection, Deadlines, Pipeline};
 #[cfg(feature = "async")]
 pub use current::with_cache_async;
 pub use current::{current_cache, current_user, set_default, with_cache, with_user};
+pub use documents::{DOCUMENT_LIFETIME, Documents, Lease, Look, Writes};
 #[cfg(feature = "macros")]
 #[doc = include_str!("redis_cache.md")]
 pub use dontmanage_cache_macros::redis_cache;

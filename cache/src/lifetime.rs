@@ -21,6 +21,9 @@ impl Lifetime {
     /// No limit.
     pub const NONE: Self = Self { seconds: 0 };
 
+    /// An hour.
+    pub const HOUR: Self = Self { seconds: 60 * 60 };
+
     /// Redis counts milliseconds since 1970 in 63 bits; three thousand years are enough.
     const LONGEST: u64 = 100_000_000_000;
 

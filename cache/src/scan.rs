@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Pipeline};
 use crate::error::RedisError;
+use crate::key::Beginning;
 use crate::resp::Reply;
 
 /// How many keys the server looks at in one step if none of them is to be removed. It serves nobody else
@@ -19,6 +20,22 @@ pub(crate) struct Walk {
     /// How many keys the next step looks at.
     length: u64,
     pipeline: Pipeline,
+}
+
+/// Removes the keys that begin in a certain way, and counts them.
+pub(crate) fn remove(
+    redis: &mut Connection,
+    beginning: &Beginning,
+    removed: &mut u64,
+) -> Result<(), RedisError> {
+    let mut walk = Walk::new(Some(beginning.pattern()));
+    let mut doomed = Vec::new();
+    while let Some(step) = walk.step(redis, &doomed)? {
+        *removed += step.removed;
+        doomed = step.keys;
+        doomed.retain(|key| beginning.covers(key));
+    }
+    Ok(())
 }
 
 /// What one step brought.

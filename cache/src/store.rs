@@ -13,7 +13,7 @@ use crate::key::Beginning;
 use crate::lifetime::{Lifetime, Ttl, now_ms};
 use crate::pickle::UnpicklableError;
 use crate::resp::{Reply, ReplyRef};
-use crate::scan::Walk;
+use crate::scan::{self, Walk};
 use crate::server_error::ServerErrorKind;
 use crate::signing_key::SigningKey;
 
@@ -186,16 +186,7 @@ impl<'c> Store<'c> {
     pub fn delete_beginning(self, beginning: &Beginning) -> Result<u64, CacheError> {
         // Repeating it removes what the first try left.
         let mut removed = 0;
-        self.client.run(Call::Write, |redis| {
-            let mut walk = Walk::new(Some(beginning.pattern()));
-            let mut doomed = Vec::new();
-            while let Some(step) = walk.step(redis, &doomed)? {
-                removed += step.removed;
-                doomed = step.keys;
-                doomed.retain(|key| beginning.covers(key));
-            }
-            Ok(())
-        })?;
+        self.client.run(Call::Write, |redis| scan::remove(redis, beginning, &mut removed))?;
         Ok(removed)
     }
 
@@ -284,6 +275,26 @@ impl<'c> Store<'c> {
     /// The field names of a hash, in no order.
     pub fn hkeys(self, key: &[u8]) -> Result<Vec<Vec<u8>>, CacheError> {
         Ok(self.client.run(Call::Read, |redis| strings(redis, "HKEYS", &[b"HKEYS", key]))?)
+    }
+
+    /// The bytes to store in place of a pickle at a full key, or in a field if one is named; none if it is
+    /// stored as it is.
+    pub(crate) fn sealed_at(
+        self,
+        key: &[u8],
+        field: &[u8],
+        pickle: &[u8],
+        lifetime: Lifetime,
+    ) -> Option<Vec<u8>> {
+        self.sealed(place(key, field), pickle, lifetime)
+    }
+
+    /// What stored bytes hold that were read with the milliseconds left to their key; none if they are not
+    /// to be trusted.
+    pub(crate) fn found_at(self, key: &[u8], field: &[u8], bytes: &[u8], left: i64) -> Option<Found> {
+        let (pickle, ends_at) = self.opened_until(bytes, place(key, field)).ok()?;
+        let told = found(pickle.into_owned(), ends_at);
+        if ends_at != 0 { Some(told) } else { Some(Found { left: still_there(Some(left))?, ..told }) }
     }
 
     /// Counts a pickle that was handed out but could not be read: not a hit, but a miss.
@@ -510,6 +521,11 @@ impl<'c> Store<'c> {
         let count = self.client.run(call, |redis| int(redis, command, &args))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// No field is a key of its own.
+fn place<'a>(key: &'a [u8], field: &'a [u8]) -> Place<'a> {
+    Place { key, field: (!field.is_empty()).then_some(field) }
 }
 
 pub(crate) fn found(pickle: Vec<u8>, ends_at: u64) -> Found {

@@ -73,3 +73,4 @@ pub use options::{Memo, MemoOptions};
 pub use registry::function_stats;
 pub use stats::MemoStats;
 pub use ticket::Ticket;
+pub(crate) use ticket::token;

@@ -229,7 +229,7 @@ fn is_forbidden(error: &RedisError) -> bool {
 }
 
 /// A token that no other lock has: nobody has to be kept from guessing it, who could write to Redis anyway.
-pub(super) fn token() -> Vec<u8> {
+pub(crate) fn token() -> Vec<u8> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // The hashers' keys differ by process, the pid by fork, the count and the time within one.
     let seed = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed), std::time::SystemTime::now());

@@ -1,9 +1,4 @@
-"""A dict whose items are attributes too.
-
->>> from dontmanage_cache import AttributeDict
->>> AttributeDict(db_name="_3f1b").db_name
-'_3f1b'
-"""
+"""A dict whose items are attributes too."""
 
 from __future__ import annotations
 
@@ -43,10 +38,5 @@ class AttributeDict(Base):
             raise AttributeError(name) from None
 
     def copy(self) -> AttributeDict:
-        """A shallow copy.
-
-        >>> conf = AttributeDict(db_name="_3f1b")
-        >>> conf.copy() == conf, conf.copy() is conf
-        (True, False)
-        """
+        """A shallow copy."""
         return AttributeDict(self)

@@ -1,10 +1,4 @@
-"""Clearing: what a site, a user or a doctype has in the cache.
-
->>> import dontmanage
->>> dontmanage.cache.hset("meta", "User", {"fields": []})
->>> dontmanage.clear_cache(doctype="User")
->>> dontmanage.cache.hget("meta", "User")
-"""
+"""Clearing: what a site, a user or a doctype has in the cache."""
 
 from __future__ import annotations
 
@@ -43,7 +37,7 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
     shared ones. The apps' `clear_cache` hooks are run. What `site_cache` has kept is forgotten in every
     process.
 
-    >>> import dontmanage
+    >>> import dontmanage_cache as dontmanage
     >>> dontmanage.cache.set_value("k", 1)
     >>> clear_cache()
     >>> dontmanage.cache.get_value("k")

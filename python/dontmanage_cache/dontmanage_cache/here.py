@@ -1,9 +1,4 @@
-"""What a site knows, under names that can be imported before it is entered.
-
->>> from dontmanage import conf, session
->>> conf.db_name, session.user
-('_3f1b8c2a', 'Guest')
-"""
+"""What a site knows, under names that can be imported before it is entered."""
 
 from __future__ import annotations
 
@@ -22,7 +17,7 @@ __all__ = ["conf", "session"]
 class Here:
     """An attribute of `local`, looked up at each use.
 
-    >>> import dontmanage
+    >>> import dontmanage_cache as dontmanage
     >>> dontmanage.session.user
     'Guest'
     """

@@ -1,9 +1,4 @@
-"""What an argument is made of, for the key of a call.
-
->>> from dontmanage_cache.parts import parts_of
->>> parts_of(len)
-'builtins:len'
-"""
+"""What an argument is made of, for the key of a call."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""`RedisWrapper`: redis-py's client with the cache's methods.
-
->>> import dontmanage
->>> from dontmanage.utils.redis_wrapper import RedisWrapper
->>> client = RedisWrapper.from_url(dontmanage.conf.redis_cache)
->>> client.hset("user|admin", "name", "Admin")
->>> client.hgetall("user|admin")
-{'name': 'Admin'}
-"""
+"""`RedisWrapper`: redis-py's client with the cache's methods."""
 
 from __future__ import annotations
 
@@ -27,8 +19,7 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
     All other commands are redis-py's: they take keys as they are given (make them with `make_key`) and
     raise what redis-py raises.
 
-    >>> import dontmanage
-    >>> client = RedisWrapper.from_url(dontmanage.conf.redis_cache)
+    >>> client = RedisWrapper.from_url("redis://127.0.0.1:13000")
     >>> client.set_value("total", 42)
     >>> client.incrby(client.make_key("hits"), 1)
     1
@@ -39,22 +30,12 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
         self._bind(Server(_url(self.connection_pool)))
 
     def ft(self, index_name: str = "idx") -> Search:
-        """RediSearch, where the server has it; the keys of its suggestions are the site's.
-
-        >>> import dontmanage
-        >>> dontmanage.cache.ft("articles").index_name
-        'articles'
-        """
+        """RediSearch; the keys of its suggestions are the site's."""
         return Search(self, index_name)
 
     @classmethod
     def of(cls, server: Server) -> RedisWrapper:
-        """A client of that very server, with the request's own copy of its values.
-
-        >>> from dontmanage_cache.sites import default_server
-        >>> RedisWrapper.of(default_server()).ping()
-        True
-        """
+        """A client of that very server, with the request's own copy of its values."""
         pool = redis.ConnectionPool.from_url(server.full_url(), socket_connect_timeout=5)
         client = cls.__new__(cls)
         client._bind(server)

@@ -9,6 +9,7 @@ mod cache;
 mod calls;
 mod context;
 mod copying;
+mod documents;
 mod error;
 mod full_key;
 mod local;
@@ -18,21 +19,16 @@ mod server;
 
 use pyo3::prelude::*;
 
-/// The cache for Python workers: what of it is in Rust. What programs use is in `dontmanage`.
-///
-/// ```python
-/// >>> from dontmanage_cache import _core
-/// >>> isinstance(dontmanage.cache, _core.Cache)
-/// True
-/// ```
 #[pymodule]
 mod _core {
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]
-    use crate::calls::{BoundCachedFunction, CachedFunction};
+    use crate::calls::CachedFunction;
     #[pymodule_export]
     use crate::context::{Frame, current, enter, leave};
+    #[pymodule_export]
+    use crate::documents::{Documents, Writes};
     #[pymodule_export]
     use crate::error::{CacheError, NoSiteError};
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! `dontmanage.local.cache`: what this request has read and written, so that it does not ask twice.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dontmanage_cache::{Beginning, LocalCopy as Copies, Ttl};
@@ -13,17 +14,12 @@ use crate::pickling::dumps;
 
 /// The request's local copy, by full keys. It is a mapping to look into and to clear; values come out as
 /// copies of what is kept, and a hash as a dict of the fields that have been asked for.
-///
-/// ```python
-/// >>> cache.set_value("total", 42)
-/// >>> copy = dontmanage.local.cache
-/// >>> copy[b"_3f1b8c2a|total"], len(copy), b"_3f1b8c2a|other" in copy
-/// (42, 1, False)
-/// ```
 #[derive(Default)]
 #[pyclass(frozen, mapping, module = "dontmanage_cache._core")]
 pub struct LocalCopy {
     copies: Mutex<Copies<Kept>>,
+    /// How often the request has changed documents.
+    changes: AtomicU64,
 }
 
 #[pymethods]
@@ -34,36 +30,17 @@ impl LocalCopy {
     }
 
     /// Forget all.
-    ///
-    /// ```python
-    /// >>> cache.set_value("total", 42)
-    /// >>> dontmanage.local.cache.clear()
-    /// >>> len(dontmanage.local.cache), cache.get_value("total")
-    /// (0, 42)
-    /// ```
     pub fn clear(&self) {
         self.lock().clear();
     }
 
     /// The full keys.
-    ///
-    /// ```python
-    /// >>> cache.set_value("total", 42)
-    /// >>> dontmanage.local.cache.keys()
-    /// [b'_3f1b8c2a|total']
-    /// ```
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let keys: Vec<Vec<u8>> = self.lock().iter().map(|(key, _)| key.to_vec()).collect();
         PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
     }
 
     /// The value of a full key, or the default.
-    ///
-    /// ```python
-    /// >>> cache.set_value("total", 42)
-    /// >>> dontmanage.local.cache.get(b"_3f1b8c2a|total"), dontmanage.local.cache.get(b"missing", 0)
-    /// (42, 0)
-    /// ```
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         &self,
@@ -74,12 +51,6 @@ impl LocalCopy {
     }
 
     /// Forget a full key, and give what was kept of it, or the default.
-    ///
-    /// ```python
-    /// >>> cache.set_value("total", 42)
-    /// >>> dontmanage.local.cache.pop(b"_3f1b8c2a|total"), dontmanage.local.cache.pop(b"missing", 0)
-    /// (42, 0)
-    /// ```
     #[pyo3(signature = (key, *default))]
     fn pop<'py>(
         &self,
@@ -190,6 +161,21 @@ impl LocalCopy {
         let weight = pickle.as_bytes().len();
         let kept = Kept::new(object, pickle);
         self.lock().put(key, kept, weight, left);
+    }
+
+    /// Keeps an object for the request, which gets this very object again.
+    pub fn share(&self, key: &[u8], object: &Bound<'_, PyAny>, weight: usize, left: Ttl) {
+        self.lock().put(key, Kept::Atom(object.clone().unbind()), weight, left);
+    }
+
+    /// What the request had changed of documents when it looked.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Notes a change of documents: what is being read now is not to be kept.
+    pub fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Keeps a field.

@@ -1,12 +1,4 @@
-"""redis-py's client with the cache's methods.
-
->>> import dontmanage
->>> from dontmanage.utils.redis_wrapper import RedisWrapper
->>> client = RedisWrapper.from_url(dontmanage.conf.redis_cache)
->>> client.set_value("total", 42)
->>> client.get_value("total"), client.exists("total")
-(42, 1)
-"""
+"""redis-py's client with the cache's methods."""
 
 from dontmanage_cache.redis_wrapper import RedisWrapper
 

@@ -1,9 +1,7 @@
 //! Functions whose answers are cached: `@redis_cache`.
 
-mod bound;
 mod encode;
 mod function;
 mod signature;
 
-pub use bound::BoundCachedFunction;
 pub use function::CachedFunction;

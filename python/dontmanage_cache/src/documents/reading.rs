@@ -1,0 +1,280 @@
+//! Reading documents through the cache.
+
+use dontmanage_cache::{DOCUMENT_LIFETIME, Documents as Core, Lease, Lifetime, Look, Ttl};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+
+use super::writes::Writes;
+use crate::arguments::lifetime;
+use crate::cache::{Cache, Here, left as time_left};
+use crate::context::{Frame, no_site};
+use crate::error::CacheError;
+use crate::pickling::{dumps, loads};
+
+/// The documents of the site that a call is made in. What reads the database is given by Python.
+#[pyclass(frozen, module = "dontmanage_cache._core")]
+pub struct Documents {
+    cache: Py<Cache>,
+    /// `(doctype, name)`: the document, and whether it is really called so.
+    load: Py<PyAny>,
+    /// `(doctype)`: when it was last changed.
+    load_last_modified: Py<PyAny>,
+}
+
+/// Of one document, or of a doctype's last change.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    doctype: &'a str,
+    name: Option<&'a str>,
+}
+
+#[pymethods]
+impl Documents {
+    #[new]
+    fn new(cache: Py<Cache>, load: Py<PyAny>, load_last_modified: Py<PyAny>) -> Self {
+        Self { cache, load, load_last_modified }
+    }
+
+    /// The document, from the cache if it is there: the same object within a request.
+    ///
+    /// A single doctype's document has the doctype's name. A missing one is what the loader raises.
+    #[pyo3(signature = (doctype, name=None))]
+    fn get<'py>(
+        &self,
+        doctype: &Bound<'py, PyAny>,
+        name: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = doctype.py();
+        let here = self.cache.get().here(py)?;
+        let frame = here.frame().ok_or_else(no_site)?;
+        let name = name.unwrap_or(doctype);
+        let (Ok(doctype_text), Ok(name_text)) = (doctype.cast::<PyString>(), name.cast::<PyString>()) else {
+            // Only text is a key.
+            return Ok(self.loaded(py, doctype, name)?.0);
+        };
+        let subject = Subject { doctype: doctype_text.to_str()?, name: Some(name_text.to_str()?) };
+        let documents = documents(py, &here, frame)?;
+        let key = documents.key(subject.doctype, name_text.to_str()?);
+        if let Some(copy) = here.copy()
+            && let Some(document) = copy.lend(py, &key)?
+        {
+            return Ok(document);
+        }
+        if let Some(writes) = holder(py, frame, subject)? {
+            return match writes.get().reader(py) {
+                Some(reader) => reader.call1((doctype, name)),
+                None => Ok(self.loaded(py, doctype, name)?.0),
+            };
+        }
+        let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
+        let (document, weight, left) = match look(py, &here, &documents, subject)? {
+            Step::Found(document, weight, left) => (document, weight, left),
+            Step::Read(lease) => {
+                let (document, is_named_so) = self.loaded(py, doctype, name)?;
+                let pickle = pickled(&document, doctype, name)?;
+                if !is_named_so {
+                    return Ok(document);
+                }
+                let lifetime = document_lifetime(py, frame)?;
+                let bytes = pickle.as_bytes();
+                if let Some(lease) = lease {
+                    py.detach(|| documents.fill(lease, bytes, lifetime));
+                }
+                (document, bytes.len(), time_left(lifetime))
+            }
+        };
+        if let Some(copy) = here.copy()
+            && Some(copy.changes()) == changes
+            && holder(py, frame, subject)?.is_none()
+        {
+            copy.share(&key, &document, weight, left);
+        }
+        Ok(document)
+    }
+
+    /// When anything of a doctype was last changed; None if there is nothing of it.
+    fn last_modified<'py>(&self, doctype: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = doctype.py();
+        let here = self.cache.get().here(py)?;
+        let frame = here.frame().ok_or_else(no_site)?;
+        let subject = Subject { doctype: doctype.to_str()?, name: None };
+        let documents = documents(py, &here, frame)?;
+        let hash = frame.prefix(py)?.make_key("last_modified");
+        let field = subject.doctype.as_bytes();
+        if let Some(copy) = here.copy()
+            && let Some(time) = copy.lend_field(py, &hash, field)?
+        {
+            return Ok(unless_empty(time));
+        }
+        if let Some(writes) = holder(py, frame, subject)? {
+            let _ = writes;
+            return Ok(unless_empty(self.load_last_modified.bind(py).call1((doctype, true))?));
+        }
+        let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
+        let (time, pickle, left) = match look(py, &here, &documents, subject)? {
+            Step::Found(time, _, left) => (time.clone(), dumps(&time)?, left),
+            Step::Read(lease) => {
+                let time = self.load_last_modified.bind(py).call1((doctype, false))?;
+                let pickle = dumps(&time)?;
+                let lifetime = document_lifetime(py, frame)?;
+                let bytes = pickle.as_bytes();
+                if let Some(lease) = lease {
+                    py.detach(|| documents.fill(lease, bytes, lifetime));
+                }
+                (time, pickle, time_left(lifetime))
+            }
+        };
+        if let Some(copy) = here.copy()
+            && Some(copy.changes()) == changes
+            && holder(py, frame, subject)?.is_none()
+        {
+            copy.put_field(&hash, field, &time, pickle, left);
+        }
+        Ok(unless_empty(time))
+    }
+
+    /// Forget a document, all of a doctype, or all of the site, that was changed by someone who is not
+    /// known to the cache, after that change has been committed. Whether the server did it; if not, it is
+    /// tried again until it does.
+    #[pyo3(signature = (doctype=None, name=None))]
+    fn invalidate(
+        &self,
+        py: Python<'_>,
+        doctype: Option<&Bound<'_, PyString>>,
+        name: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let here = self.cache.get().here(py)?;
+        let frame = here.frame().ok_or_else(no_site)?;
+        let documents = documents(py, &here, frame)?;
+        let name = name.map(PyAnyMethods::str).transpose()?;
+        let name = name.as_ref().map(|name| name.to_str()).transpose()?;
+        let doctype = doctype.map(|doctype| doctype.to_str()).transpose()?;
+        forget_here(py, &here, frame, &documents, doctype, name)?;
+        Ok(match (doctype, name) {
+            (None, _) => py.detach(|| documents.invalidate_all()).is_ok(),
+            (Some(doctype), None) => py.detach(|| documents.invalidate_doctype(doctype)),
+            (Some(doctype), Some(name)) => py.detach(|| documents.invalidate(doctype, name)),
+        })
+    }
+}
+
+impl Documents {
+    fn loaded<'py>(
+        &self,
+        py: Python<'py>,
+        doctype: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyAny>, bool)> {
+        let loaded = self.load.bind(py).call1((doctype, name))?;
+        loaded.cast::<PyTuple>()?.extract()
+    }
+}
+
+/// Forgets what this request has kept.
+pub fn forget_here(
+    py: Python<'_>,
+    here: &Here<'_, '_>,
+    frame: &Frame,
+    documents: &Core,
+    doctype: Option<&str>,
+    name: Option<&str>,
+) -> PyResult<()> {
+    let Some(copy) = here.copy() else { return Ok(()) };
+    copy.changed();
+    let Some(doctype) = doctype else {
+        copy.clear();
+        return Ok(());
+    };
+    match name {
+        Some(name) => copy.remove(&documents.key(doctype, name)),
+        None => copy.remove_beginning(&documents.keys(doctype)),
+    }
+    copy.remove_field(&frame.prefix(py)?.make_key("last_modified"), doctype.as_bytes());
+    Ok(())
+}
+
+/// The documents of a call's site.
+pub fn documents(py: Python<'_>, here: &Here<'_, '_>, frame: &Frame) -> PyResult<Core> {
+    Ok(Core::new(&here.server()?.cache().for_site(frame.prefix(py)?)))
+}
+
+/// What is left to do.
+enum Step<'py> {
+    Found(Bound<'py, PyAny>, usize, Ttl),
+    Read(Option<Lease>),
+}
+
+fn look<'py>(
+    py: Python<'py>,
+    here: &Here<'_, 'py>,
+    documents: &Core,
+    subject: Subject<'_>,
+) -> PyResult<Step<'py>> {
+    let Subject { doctype, name } = subject;
+    let mut of_no_use = false;
+    loop {
+        let look = py.detach(|| match (name, of_no_use) {
+            (Some(name), false) => documents.look(doctype, name),
+            (Some(name), true) => documents.look_past(doctype, name),
+            (None, false) => documents.look_last_modified(doctype),
+            (None, true) => documents.look_past_last_modified(doctype),
+        });
+        let found = match look {
+            Look::Around => return Ok(Step::Read(None)),
+            Look::Read(lease) => return Ok(Step::Read(Some(lease))),
+            Look::Found(found) => found,
+        };
+        let pickle = PyBytes::new(py, &found.pickle);
+        if let Some(document) = loads(&pickle)? {
+            return Ok(Step::Found(document, found.pickle.len(), found.left));
+        }
+        here.server()?.store().note_unreadable();
+        of_no_use = true;
+    }
+}
+
+/// Who is changing it in this very request.
+fn holder<'py>(py: Python<'py>, frame: &Frame, subject: Subject<'_>) -> PyResult<Option<Bound<'py, Writes>>> {
+    let Some(all) = frame.attributes(py).get_item(intern!(py, "document_writes"))? else { return Ok(None) };
+    for writes in all.cast::<PyTuple>()?.iter() {
+        let writes = writes.cast_into::<Writes>()?;
+        if writes.get().holds_text(py, subject.doctype, subject.name) {
+            return Ok(Some(writes));
+        }
+    }
+    Ok(None)
+}
+
+fn pickled<'py>(
+    document: &Bound<'py, PyAny>,
+    doctype: &Bound<'_, PyAny>,
+    name: &Bound<'_, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = document.py();
+    dumps(document).map_err(|error| {
+        let told = CacheError::new_err(format!(
+            "the {doctype} `{name}` can't be cached, because it can't be pickled: {}; \
+             take what can't be pickled out of it, or read it with get_doc",
+            error.value(py)
+        ));
+        told.set_cause(py, Some(error));
+        told
+    })
+}
+
+/// `document_cache_lifetime` of the site's configuration, in seconds; an hour without it.
+fn document_lifetime(py: Python<'_>, frame: &Frame) -> PyResult<Lifetime> {
+    let Some(conf) = frame.attributes(py).get_item(intern!(py, "conf"))? else {
+        return Ok(DOCUMENT_LIFETIME);
+    };
+    match conf.call_method1(intern!(py, "get"), (intern!(py, "document_cache_lifetime"),)) {
+        Ok(given) if !given.is_none() => lifetime(Some(&given)),
+        _ => Ok(DOCUMENT_LIFETIME),
+    }
+}
+
+/// -1 stands for a table that is empty.
+fn unless_empty(time: Bound<'_, PyAny>) -> Option<Bound<'_, PyAny>> {
+    (!time.eq(-1).unwrap_or(false)).then_some(time)
+}
