@@ -466,6 +466,48 @@ def test_methods_are_told_apart_by_class_and_object(bench):
     assert rome.total.clear_cache() > 0
 
 
+def test_a_method_with_its_object_knows_the_object(bench):
+    rome, oslo = Shop("Rome"), Shop("Oslo")
+    assert rome.total.cache_key(1) == Shop.total.cache_key(rome, 1) != oslo.total.cache_key(1)
+    rome.total(1), rome.total(2), oslo.total(day=1)
+    calls.clear()
+    assert rome.total.clear_cache_for(day=1) is True
+    assert rome.total.clear_cache_for(1) is False
+    assert (rome.total(1), rome.total(2), oslo.total(1)) == (("Rome", 1), ("Rome", 2), ("Oslo", 1))
+    assert calls == [1]
+    assert oslo.total.clear_cache() == 3
+    with pytest.raises(TypeError, match="total"):
+        rome.total()
+
+
+def test_a_method_with_its_object_is_still_what_it_was(bench):
+    shop = Shop("Rome")
+    assert str(inspect.signature(shop.total)) == "(day)"
+    assert shop.total.__name__ == "total"
+    assert shop.total.__self__ is shop
+    assert shop.total.__func__ is Shop.total
+    assert shop.total.__wrapped__(1) == ("Rome", 1)
+    assert shop.total == shop.total != Shop("Rome").total
+    assert len({shop.total, shop.total}) == 1
+    assert "total" in repr(shop.total)
+    assert pickle.loads(pickle.dumps(shop.total))(1) == ("Rome", 1)
+    assert functools.partial(shop.total, 1)() == ("Rome", 1)
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = shop.total.no_such_thing
+
+
+def test_an_object_that_keeps_its_own_method_can_be_collected():
+    import gc
+    import weakref
+
+    shop = Shop("Rome")
+    shop.mine = shop.total
+    gone = weakref.ref(shop)
+    del shop
+    gc.collect()
+    assert gone() is None
+
+
 def test_an_object_can_be_left_out_but_not_its_class(bench):
     assert Shop("Rome").kind(1) == ("Shop", 1)
     assert Shop("Oslo").kind(1) == ("Shop", 1)
@@ -522,7 +564,9 @@ def test_clear_cache_for_forgets_one_call(bench):
     calls.clear()
     assert slow_add.clear_cache_for(1, b=1) is True
     assert slow_add.clear_cache_for(1, 1) is False
-    assert slow_add.clear_cache_for(1) is False
+    for wrong in (lambda: slow_add.clear_cache_for(1), lambda: Shop.make.clear_cache_for()):
+        with pytest.raises(TypeError, match="takes other arguments"):
+            wrong()
     slow_add(1, 1), slow_add(2, 2)
     assert calls == [(1, 1)]
 

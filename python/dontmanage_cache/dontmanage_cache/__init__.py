@@ -44,7 +44,19 @@ from .sites import SiteNotFoundError, connect, destroy, init, set_user  # noqa: 
 
 
 def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
-    """Forget what is cached for a user, for a doctype, or all that is cached for the site."""
+    """Forget what is cached for a user, for a doctype, or all that is cached for the site.
+
+    Keys of other sites and shared ones stay, and so do those that the apps' hooks name in
+    `persistent_cache_keys`.
+
+    >>> cache.set_value("theme", "dark", user="ann@example.com")
+    >>> cache.set_value("total", 42)
+    >>> clear_cache(user="ann@example.com")
+    >>> cache.get_value("theme", user="ann@example.com"), cache.get_value("total")
+    (None, 42)
+    >>> clear_cache()
+    >>> cache.get_value("total")
+    """
     # Imported late: few processes clear anything.
     from .clearing import clear_cache
 

@@ -1,4 +1,9 @@
-"""A dict whose items are attributes too."""
+"""A dict whose items are attributes too.
+
+>>> from dontmanage_cache import AttributeDict
+>>> AttributeDict(db_name="_3f1b").db_name
+'_3f1b'
+"""
 
 from __future__ import annotations
 
@@ -38,5 +43,10 @@ class AttributeDict(Base):
             raise AttributeError(name) from None
 
     def copy(self) -> AttributeDict:
-        """A shallow copy."""
+        """A shallow copy.
+
+        >>> conf = AttributeDict(db_name="_3f1b")
+        >>> conf.copy() == conf, conf.copy() is conf
+        (True, False)
+        """
         return AttributeDict(self)

@@ -1,4 +1,10 @@
-"""Clearing: what a site, a user or a doctype has in the cache."""
+"""Clearing: what a site, a user or a doctype has in the cache.
+
+>>> import dontmanage
+>>> dontmanage.cache.hset("meta", "User", {"fields": []})
+>>> dontmanage.clear_cache(doctype="User")
+>>> dontmanage.cache.hget("meta", "User")
+"""
 
 from __future__ import annotations
 
@@ -37,7 +43,7 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
     shared ones. The apps' `clear_cache` hooks are run. What `site_cache` has kept is forgotten in every
     process.
 
-    >>> import dontmanage_cache as dontmanage
+    >>> import dontmanage
     >>> dontmanage.cache.set_value("k", 1)
     >>> clear_cache()
     >>> dontmanage.cache.get_value("k")

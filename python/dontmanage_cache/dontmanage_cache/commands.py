@@ -1,4 +1,9 @@
-"""The commands of Redis that the library does not have itself, by redis-py."""
+"""The commands of Redis that the library does not have itself, by redis-py.
+
+>>> import dontmanage
+>>> dontmanage.cache.incrby(dontmanage.cache.make_key("hits"), 1)
+1
+"""
 
 from __future__ import annotations
 
@@ -107,7 +112,7 @@ class Cache(Base):
     Every other command of Redis is there too, by redis-py, which is imported at the first such use. These
     take keys as they are given, so make them with `make_key`, and raise what redis-py raises.
 
-    >>> import dontmanage_cache as dontmanage
+    >>> import dontmanage
     >>> dontmanage.cache.incrby(dontmanage.cache.make_key("hits"), 1)
     1
     """

@@ -1,4 +1,9 @@
-"""What a site knows, under names that can be imported before it is entered."""
+"""What a site knows, under names that can be imported before it is entered.
+
+>>> from dontmanage import conf, session
+>>> conf.db_name, session.user
+('_3f1b8c2a', 'Guest')
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ __all__ = ["conf", "session"]
 class Here:
     """An attribute of `local`, looked up at each use.
 
-    >>> import dontmanage_cache as dontmanage
+    >>> import dontmanage
     >>> dontmanage.session.user
     'Guest'
     """

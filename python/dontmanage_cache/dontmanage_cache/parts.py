@@ -1,4 +1,9 @@
-"""What an argument is made of, for the key of a call."""
+"""What an argument is made of, for the key of a call.
+
+>>> from dontmanage_cache.parts import parts_of
+>>> parts_of(len)
+'builtins:len'
+"""
 
 from __future__ import annotations
 

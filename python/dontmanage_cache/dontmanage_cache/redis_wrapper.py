@@ -1,4 +1,12 @@
-"""`RedisWrapper`: redis-py's client with the cache's methods."""
+"""`RedisWrapper`: redis-py's client with the cache's methods.
+
+>>> import dontmanage
+>>> from dontmanage.utils.redis_wrapper import RedisWrapper
+>>> client = RedisWrapper.from_url(dontmanage.conf.redis_cache)
+>>> client.hset("user|admin", "name", "Admin")
+>>> client.hgetall("user|admin")
+{'name': 'Admin'}
+"""
 
 from __future__ import annotations
 
@@ -19,7 +27,8 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
     All other commands are redis-py's: they take keys as they are given (make them with `make_key`) and
     raise what redis-py raises.
 
-    >>> client = RedisWrapper.from_url("redis://127.0.0.1:13000")
+    >>> import dontmanage
+    >>> client = RedisWrapper.from_url(dontmanage.conf.redis_cache)
     >>> client.set_value("total", 42)
     >>> client.incrby(client.make_key("hits"), 1)
     1
@@ -30,12 +39,22 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
         self._bind(Server(_url(self.connection_pool)))
 
     def ft(self, index_name: str = "idx") -> Search:
-        """RediSearch; the keys of its suggestions are the site's."""
+        """RediSearch, where the server has it; the keys of its suggestions are the site's.
+
+        >>> import dontmanage
+        >>> dontmanage.cache.ft("articles").index_name
+        'articles'
+        """
         return Search(self, index_name)
 
     @classmethod
     def of(cls, server: Server) -> RedisWrapper:
-        """A client of that very server, with the request's own copy of its values."""
+        """A client of that very server, with the request's own copy of its values.
+
+        >>> from dontmanage_cache.sites import default_server
+        >>> RedisWrapper.of(default_server()).ping()
+        True
+        """
         pool = redis.ConnectionPool.from_url(server.full_url(), socket_connect_timeout=5)
         client = cls.__new__(cls)
         client._bind(server)

@@ -1,4 +1,12 @@
-"""Entering and leaving sites: their configuration, the server, the user."""
+"""Entering and leaving sites: their configuration, the server, the user.
+
+>>> import dontmanage
+>>> dontmanage.init("site1.local")
+>>> dontmanage.set_user("ann@example.com")
+>>> dontmanage.local.site, dontmanage.session.user
+('site1.local', 'ann@example.com')
+>>> dontmanage.destroy()
+"""
 
 from __future__ import annotations
 
@@ -32,7 +40,7 @@ def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
     of the bench around the current directory.
 
     >>> init("site1.local")
-    >>> import dontmanage_cache as dontmanage
+    >>> import dontmanage
     >>> dontmanage.cache.make_key("total")
     b'_3f1b8c2a|total'
     """
@@ -69,7 +77,13 @@ def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
 
 
 def connect(site: str | None = None) -> None:
-    """Enter a site, if one is named, as the user Administrator."""
+    """Enter a site, if one is named, as the user Administrator.
+
+    >>> connect("site1.local")
+    >>> import dontmanage
+    >>> dontmanage.session.user
+    'Administrator'
+    """
     if site:
         init(site)
     elif current() is None:
@@ -85,12 +99,27 @@ def no_site(what: str) -> NoSiteError:
 
 
 def destroy() -> None:
-    """Leave the site."""
+    """Leave the site.
+
+    >>> init("site1.local")
+    >>> destroy()
+    >>> import dontmanage
+    >>> dontmanage.local
+    <dontmanage.local: no site>
+    """
     leave()
 
 
 def set_user(username: str) -> None:
-    """Go on as another user: nothing that the request has kept for itself is taken over."""
+    """Go on as another user: nothing that the request has kept for itself is taken over.
+
+    >>> init("site1.local")
+    >>> import dontmanage
+    >>> dontmanage.cache.set_value("theme", "dark", user=True)
+    >>> set_user("ann@example.com")
+    >>> dontmanage.cache.get_value("theme", user=True), dontmanage.cache.get_value("theme", user="Guest")
+    (None, 'dark')
+    """
     local.session = AttributeDict(user=username, sid=username, data=AttributeDict())
     local.request_cache = {}
     local.cache = {}
@@ -140,7 +169,11 @@ def read_json(path: str) -> dict[str, Any] | None:
 
 
 def default_server() -> Server:
-    """The server for calls that need no site: the environment's, else that of the bench around."""
+    """The server for calls that need no site: the environment's, else that of the bench around.
+
+    >>> default_server()
+    <dontmanage_cache.Server ...>
+    """
     folder = find_sites_path()
     common = read_json(os.path.join(folder, "common_site_config.json")) if folder else None
     return server(common or {}, folder)

@@ -18,6 +18,12 @@ use crate::local_copy::LocalCopy;
 use crate::server::Server;
 
 /// What one request of one site knows.
+///
+/// ```python
+/// >>> from dontmanage_cache._core import current
+/// >>> current()
+/// <dontmanage_cache._core.Frame object at 0x...>
+/// ```
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Frame {
     attributes: Py<PyDict>,
@@ -163,18 +169,40 @@ pub fn replace(py: Python<'_>, frame: Frame) -> PyResult<()> {
 }
 
 /// The frame of this thread or task.
+///
+/// ```python
+/// >>> from dontmanage_cache._core import current
+/// >>> current().server.signed
+/// True
+/// >>> dontmanage.destroy()
+/// >>> current()
+/// ```
 #[pyfunction]
 pub fn current(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
     frame(getter(py)?)
 }
 
 /// Enters a site: its attributes become those of `dontmanage.local`, with an empty local copy.
+///
+/// ```python
+/// >>> from dontmanage_cache._core import enter
+/// >>> enter({"site": "other.local"}, None)
+/// >>> dontmanage.local.site, cache.make_key("k")
+/// ('other.local', b'other.local|k')
+/// ```
 #[pyfunction]
 pub fn enter(py: Python<'_>, attributes: Py<PyDict>, server: Option<Py<Server>>) -> PyResult<()> {
     replace(py, Frame::new(py, attributes, server)?)
 }
 
 /// Leaves the site: nothing is left of it.
+///
+/// ```python
+/// >>> from dontmanage_cache._core import leave
+/// >>> leave()
+/// >>> dontmanage.local
+/// <dontmanage.local: no site>
+/// ```
 #[pyfunction]
 pub fn leave(py: Python<'_>) -> PyResult<()> {
     variable(py)?.set.bind(py).call1((py.None(),))?;

@@ -19,12 +19,19 @@ mod server;
 
 use pyo3::prelude::*;
 
+/// The cache for Python workers: what of it is in Rust. What programs use is in `dontmanage`.
+///
+/// ```python
+/// >>> from dontmanage_cache import _core
+/// >>> isinstance(dontmanage.cache, _core.Cache)
+/// True
+/// ```
 #[pymodule]
 mod _core {
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]
-    use crate::calls::CachedFunction;
+    use crate::calls::{BoundCachedFunction, CachedFunction};
     #[pymodule_export]
     use crate::context::{Frame, current, enter, leave};
     #[pymodule_export]

@@ -9,6 +9,17 @@ use crate::context::{self, Frame};
 use crate::local_copy::LocalCopy;
 
 /// Attributes that each thread and each task has for itself; `cache` is the request's local copy.
+///
+/// ```python
+/// >>> dontmanage.local.site
+/// 'site1.local'
+/// >>> dontmanage.local.batch = 7
+/// >>> dontmanage.local.batch
+/// 7
+/// >>> cache.set_value("total", 42)
+/// >>> dontmanage.local.cache
+/// <dontmanage.local.cache: 1 entries, ... bytes>
+/// ```
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Local;
 

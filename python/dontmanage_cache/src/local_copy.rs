@@ -14,6 +14,13 @@ use crate::pickling::dumps;
 
 /// The request's local copy, by full keys. It is a mapping to look into and to clear; values come out as
 /// copies of what is kept, and a hash as a dict of the fields that have been asked for.
+///
+/// ```python
+/// >>> cache.set_value("total", 42)
+/// >>> copy = dontmanage.local.cache
+/// >>> copy[b"_3f1b8c2a|total"], len(copy), b"_3f1b8c2a|other" in copy
+/// (42, 1, False)
+/// ```
 #[derive(Default)]
 #[pyclass(frozen, mapping, module = "dontmanage_cache._core")]
 pub struct LocalCopy {
@@ -30,17 +37,36 @@ impl LocalCopy {
     }
 
     /// Forget all.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.clear()
+    /// >>> len(dontmanage.local.cache), cache.get_value("total")
+    /// (0, 42)
+    /// ```
     pub fn clear(&self) {
         self.lock().clear();
     }
 
     /// The full keys.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.keys()
+    /// [b'_3f1b8c2a|total']
+    /// ```
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let keys: Vec<Vec<u8>> = self.lock().iter().map(|(key, _)| key.to_vec()).collect();
         PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
     }
 
     /// The value of a full key, or the default.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.get(b"_3f1b8c2a|total"), dontmanage.local.cache.get(b"missing", 0)
+    /// (42, 0)
+    /// ```
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(
         &self,
@@ -51,6 +77,12 @@ impl LocalCopy {
     }
 
     /// Forget a full key, and give what was kept of it, or the default.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.pop(b"_3f1b8c2a|total"), dontmanage.local.cache.pop(b"missing", 0)
+    /// (42, 0)
+    /// ```
     #[pyo3(signature = (key, *default))]
     fn pop<'py>(
         &self,

@@ -16,6 +16,12 @@ const DEADLINE: f64 = 0.2;
 /// A redis-server, and the key that signs the values there. One serves all sites and threads of a process.
 ///
 /// Making one does not connect.
+///
+/// ```python
+/// >>> from dontmanage_cache._core import Server
+/// >>> Server("redis://:secret@127.0.0.1:13000")
+/// <dontmanage_cache.Server redis://:***@127.0.0.1:13000>
+/// ```
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Server {
     /// Of no site in particular.
@@ -54,6 +60,13 @@ impl Server {
     }
 
     /// The server's URL, password and all, for a client that has to connect.
+    ///
+    /// ```python
+    /// >>> from dontmanage_cache._core import Server
+    /// >>> server = Server("redis://:secret@127.0.0.1:13000")
+    /// >>> server.url, server.full_url()
+    /// ('redis://:***@127.0.0.1:13000', 'redis://:secret@127.0.0.1:13000')
+    /// ```
     fn full_url(&self) -> String {
         self.client().url().to_full_string()
     }

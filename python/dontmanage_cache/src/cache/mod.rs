@@ -25,6 +25,12 @@ use crate::server::Server;
 ///
 /// A server that is away, slow, full or confused costs speed and nothing else: a read is a miss, a write
 /// is dropped.
+///
+/// ```python
+/// >>> cache.set_value("total", 42)
+/// >>> cache.get_value("total")
+/// 42
+/// ```
 #[pyclass(frozen, subclass, module = "dontmanage_cache._core")]
 #[derive(Default)]
 pub struct Cache {
@@ -69,8 +75,12 @@ impl Cache {
     /// The full key in Redis: the site's prefix, `|`, and the key; a user's key with `user:NAME:` before
     /// it. A shared key is what was given.
     ///
-    /// >>> make_key("total")                       # doctest: +SKIP
-    /// b'_3f1b|total'
+    /// ```python
+    /// >>> cache.make_key("total"), cache.make_key("total", user="ann@example.com")
+    /// (b'_3f1b8c2a|total', b'_3f1b8c2a|user:ann@example.com:total')
+    /// >>> cache.make_key("total", shared=True)
+    /// 'total'
+    /// ```
     #[pyo3(signature = (key, user=None, shared=false))]
     fn make_key<'py>(
         &self,
@@ -88,6 +98,11 @@ impl Cache {
     }
 
     /// Whether the server answers.
+    ///
+    /// ```python
+    /// >>> cache.connected()
+    /// True
+    /// ```
     fn connected(&self, py: Python<'_>) -> PyResult<bool> {
         let here = self.here(py)?;
         let client = here.server()?.client();
@@ -99,6 +114,16 @@ impl Cache {
     /// On a miss a `generator` is called, and its answer is stored (for `expires_in_sec`) unless it is
     /// None. `user` is a user's name, or True for the session's. With `expires=True` the server is always
     /// asked.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.get_value("total"), cache.get_value("missing"), cache.get_value("missing", default=0)
+    /// (42, None, 0)
+    /// >>> cache.get_value("rates", generator=lambda: {"EUR": 1.0}, expires_in_sec=3600)
+    /// {'EUR': 1.0}
+    /// >>> cache.get_value("rates")
+    /// {'EUR': 1.0}
+    /// ```
     #[pyo3(signature = (key, generator=None, user=None, expires=false, shared=false, *, use_local_cache=true, default=None, expires_in_sec=None))]
     #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
     fn get_value<'py>(
@@ -118,6 +143,13 @@ impl Cache {
 
     /// Store a value: any object that can be pickled. `expires_in_sec` is a number of seconds or a
     /// timedelta; None or 0 is no limit. With `cache_locally=False` this request reads it from the server.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.set_value("theme", "dark", user="ann@example.com", expires_in_sec=3600)
+    /// >>> cache.get_value("theme"), cache.get_value("theme", user="ann@example.com")
+    /// (None, 'dark')
+    /// ```
     #[pyo3(signature = (key, val, user=None, expires_in_sec=None, shared=false, *, cache_locally=true))]
     fn set_value<'py>(
         &self,
@@ -132,6 +164,14 @@ impl Cache {
     }
 
     /// Remove a value, or several: a list, tuple or set of keys. With `make_keys=False` they are full keys.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2, "c": 3})
+    /// >>> cache.delete_value("a")
+    /// >>> cache.delete_value(["b", "missing"])
+    /// >>> cache.get_values(["a", "b", "c"])
+    /// {'c': 3}
+    /// ```
     #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
     fn delete_value(
         &self,
@@ -144,6 +184,12 @@ impl Cache {
     }
 
     /// The same as `delete_value`.
+    ///
+    /// ```python
+    /// >>> cache.set_value("a", 1)
+    /// >>> cache.delete_key("a")
+    /// >>> cache.get_value("a")
+    /// ```
     #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
     fn delete_key(
         &self,
@@ -157,6 +203,12 @@ impl Cache {
 
     /// Give a key another lifetime, from now; None or 0 is no limit. Whether there is such a key; None if
     /// the server is away.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.expire_key("total", 60), cache.expire_key("missing", 60)
+    /// (True, False)
+    /// ```
     #[pyo3(signature = (key, time, *, user=None, shared=false))]
     fn expire_key(
         &self,
@@ -169,6 +221,12 @@ impl Cache {
     }
 
     /// How many of the keys exist; 0 if the server is away.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2})
+    /// >>> cache.exists("a", "b", "missing")
+    /// 2
+    /// ```
     #[pyo3(signature = (*names, user=None, shared=false))]
     fn exists(
         &self,
@@ -180,6 +238,12 @@ impl Cache {
     }
 
     /// The values of several keys, in one round trip: a dict of those that there are.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": None})
+    /// >>> cache.get_values(["a", "b", "missing"])
+    /// {'a': 1, 'b': None}
+    /// ```
     #[pyo3(signature = (keys, user=None, shared=false, *, use_local_cache=true))]
     fn get_values<'py>(
         &self,
@@ -192,6 +256,12 @@ impl Cache {
     }
 
     /// Store the values of a dict, in one round trip.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": [2]}, expires_in_sec=60)
+    /// >>> cache.get_value("b")
+    /// [2]
+    /// ```
     #[pyo3(signature = (values, user=None, expires_in_sec=None, shared=false))]
     fn set_values(
         &self,
@@ -204,6 +274,12 @@ impl Cache {
     }
 
     /// Remove several values, in one round trip. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2})
+    /// >>> cache.delete_values(["a", "b", "missing"])
+    /// 2
+    /// ```
     #[pyo3(signature = (keys, user=None, shared=false))]
     fn delete_values(
         &self,
@@ -216,6 +292,12 @@ impl Cache {
 
     /// The full keys that begin with a text, in no order. In the text, `*` stands for anything; nothing
     /// else is special.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": 2, "other": 3})
+    /// >>> sorted(cache.get_keys("report"))
+    /// [b'_3f1b8c2a|report1', b'_3f1b8c2a|report2']
+    /// ```
     #[pyo3(signature = (key, user=None, shared=false))]
     fn get_keys<'py>(
         &self,
@@ -227,6 +309,12 @@ impl Cache {
     }
 
     /// Remove what `get_keys` finds, in steps so short that other clients do not wait. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": 2, "other": 3})
+    /// >>> cache.delete_keys("report")
+    /// 2
+    /// ```
     #[pyo3(signature = (key, user=None, shared=false))]
     fn delete_keys(
         &self,
@@ -238,6 +326,12 @@ impl Cache {
     }
 
     /// All values whose keys begin with a text, by key.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": [2]})
+    /// >>> sorted(cache.get_all("report").items())
+    /// [('report1', 1), ('report2', [2])]
+    /// ```
     #[pyo3(signature = (key, user=None, shared=false))]
     fn get_all<'py>(
         &self,
@@ -249,6 +343,12 @@ impl Cache {
     }
 
     /// Store a field of a hash: any object that can be pickled. Nothing happens if the field is None.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hget("user|admin", "name")
+    /// 'Admin'
+    /// ```
     #[pyo3(signature = (name, key, value, shared=false, *_more, cache_locally=true, **_options))]
     #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
     fn hset(
@@ -265,6 +365,14 @@ impl Cache {
     }
 
     /// A field of a hash; None on a miss. On a miss a `generator` is called, and its answer is stored.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hget("user|admin", "name"), cache.hget("user|admin", "age", default=0)
+    /// ('Admin', 0)
+    /// >>> cache.hget("user|admin", "roles", lambda: ["Guest"])
+    /// ['Guest']
+    /// ```
     #[pyo3(signature = (name, key, generator=None, shared=false, *, default=None))]
     fn hget<'py>(
         &self,
@@ -278,18 +386,37 @@ impl Cache {
     }
 
     /// All fields of a hash, as the server has them.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hset("user|admin", "email", "admin@example.com")
+    /// >>> cache.hgetall("user|admin")
+    /// {'name': 'Admin', 'email': 'admin@example.com'}
+    /// ```
     #[pyo3(signature = (name, shared=false))]
     fn hgetall<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, PyDict>> {
         self.all_fields(name, shared)
     }
 
     /// Whether the server has a field of a hash.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hexists("user|admin", "name"), cache.hexists("user|admin", "age")
+    /// (True, False)
+    /// ```
     #[pyo3(signature = (name, key, shared=false))]
     fn hexists(&self, name: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<bool> {
         self.has_field(name, key, shared)
     }
 
     /// The field names of a hash, as bytes.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hkeys("user|admin")
+    /// [b'name']
+    /// ```
     #[pyo3(signature = (name, shared=false))]
     fn hkeys<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, pyo3::types::PyList>> {
         self.field_names(name, shared)
@@ -297,6 +424,13 @@ impl Cache {
 
     /// Remove a field of a hash, or several: a list, tuple or set. How many there were. With a redis-py
     /// `pipeline` they are removed when it is executed.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hset("user|admin", "email", "admin@example.com")
+    /// >>> cache.hdel("user|admin", "name"), cache.hdel("user|admin", ["email", "missing"])
+    /// (1, 1)
+    /// ```
     #[pyo3(signature = (name, keys, shared=false, pipeline=None))]
     fn hdel(
         &self,
@@ -309,12 +443,26 @@ impl Cache {
     }
 
     /// Remove one field from several hashes, in one round trip. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.hset("roles", "ann", ["Guest"])
+    /// >>> cache.hset("lang", "ann", "de")
+    /// >>> cache.hdel_names(["roles", "lang"], "ann")
+    /// 2
+    /// ```
     #[pyo3(signature = (names, key, shared=false))]
     fn hdel_names(&self, names: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<u64> {
         self.delete_field_of(names, key, shared)
     }
 
     /// Remove one field from every hash whose name begins with a text. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.hset("settings::mail", "ann", 1)
+    /// >>> cache.hset("settings::desk", "ann", 2)
+    /// >>> cache.hdel_keys("settings::", "ann")
+    /// 2
+    /// ```
     #[pyo3(signature = (name_starts_with, key, shared=false))]
     fn hdel_keys(
         &self,
@@ -326,6 +474,13 @@ impl Cache {
     }
 
     /// Put values at the head of a list, raw. The new length; None if it was not done.
+    ///
+    /// ```python
+    /// >>> cache.lpush("queue", "first"), cache.lpush("queue", "before it")
+    /// (1, 2)
+    /// >>> cache.lrange("queue", 0, -1)
+    /// [b'before it', b'first']
+    /// ```
     #[pyo3(signature = (key, *values, user=None, shared=false))]
     fn lpush<'py>(
         &self,
@@ -338,6 +493,13 @@ impl Cache {
     }
 
     /// Put values at the end of a list, raw. The new length; None if it was not done.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", "first", "second")
+    /// 2
+    /// >>> cache.lrange("queue", 0, -1)
+    /// [b'first', b'second']
+    /// ```
     #[pyo3(signature = (key, *values, user=None, shared=false))]
     fn rpush<'py>(
         &self,
@@ -350,6 +512,13 @@ impl Cache {
     }
 
     /// Take the first value of a list, as bytes, or a list of the first `count`.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", 1, 2, 3)
+    /// 3
+    /// >>> cache.lpop("queue"), cache.lpop("queue", 5), cache.lpop("queue")
+    /// (b'1', [b'2', b'3'], None)
+    /// ```
     #[pyo3(signature = (key, count=None, *, user=None, shared=false))]
     fn lpop<'py>(
         &self,
@@ -362,6 +531,13 @@ impl Cache {
     }
 
     /// Take the last value of a list, as bytes, or a list of the last `count`.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", 1, 2, 3)
+    /// 3
+    /// >>> cache.rpop("queue"), cache.rpop("queue", 5), cache.rpop("queue")
+    /// (b'3', [b'2', b'1'], None)
+    /// ```
     #[pyo3(signature = (key, count=None, *, user=None, shared=false))]
     fn rpop<'py>(
         &self,
@@ -374,12 +550,26 @@ impl Cache {
     }
 
     /// The length of a list.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", 1, 2, 3)
+    /// 3
+    /// >>> cache.llen("queue"), cache.llen("missing")
+    /// (3, 0)
+    /// ```
     #[pyo3(signature = (key, *, user=None, shared=false))]
     fn llen(&self, key: &Bound<'_, PyAny>, user: Option<&Bound<'_, PyAny>>, shared: bool) -> PyResult<i64> {
         self.count_members("LLEN", key, Whose { user, shared })
     }
 
     /// The values of a list from one place to another, both included, as bytes.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", 1, 2, 3)
+    /// 3
+    /// >>> cache.lrange("queue", 0, 1), cache.lrange("queue", -1, -1)
+    /// ([b'1', b'2'], [b'3'])
+    /// ```
     #[pyo3(signature = (key, start, stop, *, user=None, shared=false))]
     fn lrange<'py>(
         &self,
@@ -393,6 +583,15 @@ impl Cache {
     }
 
     /// Keep of a list what lies between two places, both included. Whether it was done.
+    ///
+    /// ```python
+    /// >>> cache.rpush("queue", 1, 2, 3)
+    /// 3
+    /// >>> cache.ltrim("queue", 0, 1)
+    /// True
+    /// >>> cache.lrange("queue", 0, -1)
+    /// [b'1', b'2']
+    /// ```
     #[pyo3(signature = (key, start, stop, *, user=None, shared=false))]
     fn ltrim(
         &self,
@@ -406,6 +605,11 @@ impl Cache {
     }
 
     /// Put members into a set, raw. How many are new; None if it was not done.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red", "green"), cache.sadd("tags", "red")
+    /// (2, 0)
+    /// ```
     #[pyo3(signature = (name, *values, user=None, shared=false))]
     fn sadd<'py>(
         &self,
@@ -418,6 +622,13 @@ impl Cache {
     }
 
     /// Take members out of a set. How many there were; None if it was not done.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red", "green")
+    /// 2
+    /// >>> cache.srem("tags", "red", "blue")
+    /// 1
+    /// ```
     #[pyo3(signature = (name, *values, user=None, shared=false))]
     fn srem<'py>(
         &self,
@@ -430,6 +641,13 @@ impl Cache {
     }
 
     /// Whether a set has a member.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red")
+    /// 1
+    /// >>> cache.sismember("tags", "red"), cache.sismember("tags", "blue")
+    /// (True, False)
+    /// ```
     #[pyo3(signature = (name, value, *, user=None, shared=false))]
     fn sismember(
         &self,
@@ -442,6 +660,13 @@ impl Cache {
     }
 
     /// Take any member of a set, as bytes, or a list of `count` members.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red")
+    /// 1
+    /// >>> cache.spop("tags"), cache.spop("tags"), cache.spop("tags", 2)
+    /// (b'red', None, [])
+    /// ```
     #[pyo3(signature = (name, count=None, *, user=None, shared=false))]
     fn spop<'py>(
         &self,
@@ -454,6 +679,13 @@ impl Cache {
     }
 
     /// Any member of a set, as bytes, or a list of `count` members; a negative count may repeat them.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red")
+    /// 1
+    /// >>> cache.srandmember("tags"), cache.srandmember("tags", 5), cache.srandmember("tags", -2)
+    /// (b'red', [b'red'], [b'red', b'red'])
+    /// ```
     #[pyo3(signature = (name, count=None, *, user=None, shared=false))]
     fn srandmember<'py>(
         &self,
@@ -466,6 +698,13 @@ impl Cache {
     }
 
     /// The members of a set, as bytes.
+    ///
+    /// ```python
+    /// >>> cache.sadd("tags", "red", "green")
+    /// 2
+    /// >>> sorted(cache.smembers("tags"))
+    /// [b'green', b'red']
+    /// ```
     #[pyo3(signature = (name, *, user=None, shared=false))]
     fn smembers<'py>(
         &self,

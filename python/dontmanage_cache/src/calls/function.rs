@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use dontmanage_cache::memo::{Call, Calls, Canonical, Look, Memo, MemoOptions, Ticket};
 use dontmanage_cache::{Beginning, Ttl};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use super::bound::BoundCachedFunction;
 use super::signature::{Parameters, Signature};
 use crate::arguments::lifetime;
 use crate::cache::{Cache, Here, left};
@@ -31,6 +32,13 @@ thread_local! {
 }
 
 /// A function whose answers are kept in Redis. Made by `redis_cache`.
+///
+/// ```python
+/// >>> from dontmanage.utils.caching import redis_cache
+/// >>> slow_add = redis_cache(lambda a, b: a + b)
+/// >>> slow_add(40, 2)
+/// 42
+/// ```
 #[pyclass(frozen, dict, weakref, module = "dontmanage_cache._core")]
 pub struct CachedFunction {
     function: Py<PyAny>,
@@ -85,8 +93,8 @@ impl CachedFunction {
         Ok(Self { function, cache, memo: Memo::new(name, options), version, signature, user, shared })
     }
 
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__<'py>(
+    #[pyo3(name = "__call__", signature = (*args, **kwargs))]
+    pub fn call<'py>(
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
@@ -116,7 +124,7 @@ impl CachedFunction {
             return Ok(slf.into_any());
         };
         let py = slf.py();
-        py.import("types")?.getattr("MethodType")?.call1((slf, instance))
+        Ok(Bound::new(py, BoundCachedFunction::new(slf.unbind(), instance.unbind()))?.into_any())
     }
 
     /// By its name, as functions are pickled.
@@ -130,7 +138,16 @@ impl CachedFunction {
 
     /// Forget all answers of the function, of this site (or of all, if they are shared). How many there
     /// were.
-    fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1), double(2)
+    /// (2, 4)
+    /// >>> double.clear_cache(), double.clear_cache()
+    /// (2, 0)
+    /// ```
+    pub fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
         let here = self.cache.get().here(py)?;
         let prefix = match here.frame() {
             _ if self.shared => None,
@@ -157,16 +174,28 @@ impl CachedFunction {
         Ok(removed.unwrap_or(0))
     }
 
-    /// Forget the answer to one call. Whether there was one.
+    /// Forget the answer to one call. Whether there was one. Arguments that the function does not take
+    /// are an error: nothing would ever be cleared by them.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1), double(2)
+    /// (2, 4)
+    /// >>> double.clear_cache_for(1), double.clear_cache_for(number=1)
+    /// (True, False)
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
-    fn clear_cache_for(
+    pub fn clear_cache_for(
         &self,
         py: Python<'_>,
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
         let here = self.cache.get().here(py)?;
-        let Some(full) = self.key(py, &here, args, kwargs)? else { return Ok(false) };
+        let Some(full) = self.key(py, &here, args, kwargs)? else {
+            return self.refuse_misfits(py, args, kwargs).map(|()| false);
+        };
         if let Some(copy) = here.copy() {
             copy.remove(&full);
         }
@@ -175,8 +204,19 @@ impl CachedFunction {
     }
 
     /// The full key of a call's answer; None where it is not cached.
+    ///
+    /// ```python
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> @redis_cache
+    /// ... def double(number):
+    /// ...     return number * 2
+    /// >>> double.cache_key(1) == double.cache_key(number=1) != double.cache_key(2)
+    /// True
+    /// >>> double.cache_key(1).startswith(b"_3f1b8c2a|")
+    /// True
+    /// ```
     #[pyo3(signature = (*args, **kwargs))]
-    fn cache_key<'py>(
+    pub fn cache_key<'py>(
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
@@ -215,6 +255,22 @@ impl CachedFunction {
             Err(error) if error.is_instance_of::<NoSiteError>(py) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The error of a call whose arguments the function does not take.
+    fn refuse_misfits(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        // What is built in may have no signature that can be looked at.
+        let Ok(signature) = py.import("inspect")?.call_method1("signature", (&self.function,)) else {
+            return Ok(());
+        };
+        signature.call_method("bind", args, kwargs).map(drop).map_err(|error| {
+            PyTypeError::new_err(format!("`{}` takes other arguments: {}", self.memo.name(), error.value(py)))
+        })
     }
 
     /// The answer of the cache, or of whoever computes it.

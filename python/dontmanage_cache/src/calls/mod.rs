@@ -1,7 +1,9 @@
 //! Functions whose answers are cached: `@redis_cache`.
 
+mod bound;
 mod encode;
 mod function;
 mod signature;
 
+pub use bound::BoundCachedFunction;
 pub use function::CachedFunction;
