@@ -359,11 +359,3 @@ fn a_port_that_is_set_stays() {
     assert_eq!(written["redis_socketio"], format!("redis://localhost:{port}"));
     assert_eq!(written["webserver_port"], 8010);
 }
-
-#[test]
-fn a_setting_that_does_nothing_yet_is_said_to() {
-    let bench = with_toml("[redis_cache]\nworker_library = true\n");
-    bench.run(&["config", "show"]).success().says("bench.toml:2 redis_cache.worker_library");
-    bench.run(&["config", "set", "redis_cache.worker_library", "false"]).success();
-    assert!(!bench.run(&["config", "show"]).success().stderr.contains("worker_library"));
-}

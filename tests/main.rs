@@ -29,3 +29,4 @@ mod setup_systemd;
 mod start;
 mod supervision;
 mod variants;
+mod worker_library;

@@ -57,7 +57,7 @@ json.dump([{
 } for group in options.process_group_configs for process in group.process_configs], sys.stdout)
 ";
 
-fn read_by_supervisord(bench: &TestBench) -> Vec<Value> {
+pub fn read_by_supervisord(bench: &TestBench) -> Vec<Value> {
     // The Python that supervisord itself runs in.
     let first = std::fs::read_to_string(supervisord()).expect("a script");
     let python = first.lines().next().and_then(|line| line.strip_prefix("#!")).expect("its Python").trim();
@@ -101,16 +101,7 @@ fn supervisord_runs_the_file_until_redis_answers() {
     );
     bench.run(&["setup", "redis"]).success();
     bench.run(&SETUP).success();
-    let child = Command::new(supervisord())
-        .arg("-c")
-        .arg(main_file(&bench))
-        .current_dir(bench.root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("supervisord");
-    let supervisor = Ended(child);
+    let supervisor = start(&bench);
     until("redis answers", || {
         let log = std::fs::read_to_string(bench.parent().join("supervisor/log")).unwrap_or_default();
         assert!(!log.contains("FATAL"), "{log}");
@@ -129,8 +120,22 @@ fn supervisord_runs_the_file_until_redis_answers() {
     drop(supervisor);
 }
 
+/// Starts supervisord with the bench's file.
+pub fn start(bench: &TestBench) -> Ended {
+    let child = Command::new(supervisord())
+        .arg("-c")
+        .arg(main_file(bench))
+        .current_dir(bench.root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("supervisord");
+    Ended(child)
+}
+
 /// supervisord stops what it runs when it is told to stop.
-struct Ended(Child);
+pub struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

@@ -188,6 +188,12 @@ impl Client {
         &self.inner.url
     }
 
+    /// How long connecting and an answer may take.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        self.inner.deadlines
+    }
+
     /// Counts since the client was made.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -8,9 +8,9 @@ use std::process::Command;
 
 use clap::CommandFactory;
 
-use super::{Cli, Context, GlobalArgs, run_as, sites};
+use super::{Cli, Context, GlobalArgs, env, run_as, sites};
 use crate::error::{Error, Problem, Result, plain_io};
-use crate::settings::{self, BenchDir};
+use crate::settings::{self, BenchDir, PYTHON_PATH, WORKER_LIBRARY_SWITCH, WorkerLibrary};
 
 /// Commands that both have. They concern the framework's sites, so where it is installed they are its.
 const THE_FRAMEWORKS: &[&str] = &["new-site", "use"];
@@ -105,11 +105,21 @@ fn become_the_framework(context: &Context, bench: &BenchDir, words: &[OsString])
             .fix("make it with `bench setup env`, and install the bench's apps into it"),
         );
     }
-    let source = Command::new(&python)
+    let mut command = Command::new(&python);
+    command
         .args(["-m", "dontmanage.utils.bench_helper", "dontmanage"])
         .args(words)
-        .current_dir(bench.sites())
-        .exec();
+        .current_dir(bench.sites());
+    match WorkerLibrary::find_despite_mistakes(bench, &env) {
+        Ok(Some(library)) => {
+            let path = library.python_path(std::env::var_os(PYTHON_PATH).as_deref());
+            command.env(PYTHON_PATH, path).env(WORKER_LIBRARY_SWITCH, library.bench());
+        }
+        // Whoever calls may be a worker of another bench.
+        Ok(None) => drop(command.env_remove(WORKER_LIBRARY_SWITCH)),
+        Err(error) => return error,
+    }
+    let source = command.exec();
     if bench.sites().is_dir() {
         Error::failed(
             Problem::new(format!("cannot run `{}`: {}", python.display(), plain_io(&source)))

@@ -120,7 +120,12 @@ fn all(args: &AllArgs, context: &Context) -> Result<ExitCode> {
     let mut code = config::set_up(context, &new()?.dir, args.choices)?;
     // Read anew: the ports may have been chosen only now.
     let setup = new()?;
-    for step in [redis::set_up, procfile::set_up, supervisor::set_up, systemd::set_up, env::set_up] {
+    let mut steps = [redis::set_up, procfile::set_up, supervisor::set_up, systemd::set_up, env::set_up];
+    if setup.settings.redis_cache.worker_library {
+        // The files of the programs then name a folder of the environment.
+        steps[2..].rotate_right(1);
+    }
+    for step in steps {
         match step(&setup)? {
             ExitCode::Done => {}
             other => code = other,

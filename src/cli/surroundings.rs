@@ -3,7 +3,7 @@
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 use crate::probe;
-use crate::settings::{BenchDir, Settings};
+use crate::settings::{BenchDir, Settings, WorkerLibrary};
 use crate::supervise::Surroundings;
 
 /// Looks around.
@@ -17,6 +17,7 @@ pub fn of(bench: &BenchDir, settings: &Settings) -> Result<Surroundings> {
         redis_server: probe::find_server(settings.redis_cache.server.binary.as_deref()).ok(),
         run_id: run_id()?,
         development: true,
+        worker_library: WorkerLibrary::find(bench, settings)?,
     })
 }
 

@@ -1,13 +1,18 @@
 //! What the files are rendered from: the settings, the bench on disk and the tools on the machine, and
 //! what follows from them for every target alike.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::template::BENCH_PATH;
 use crate::error::{Error, Problem, Result};
 use crate::names::ProgramName;
 use crate::settings::{
-    BenchDir, Layout, Program, RedisServer, ServerKind, ServerVersion, Settings, SocketioRedis,
+    BenchDir, Layout, PYTHON_PATH, Program, RedisServer, ServerKind, ServerVersion, Settings, SocketioRedis,
+    WORKER_LIBRARY_SWITCH, WorkerLibrary,
 };
 
 /// The package that the framework is.
@@ -45,6 +50,19 @@ pub struct Tools {
     pub skip_redis: bool,
     /// The servers that have a file of the user's own beside ours: `config/NAME.local.conf`.
     pub local_files: Vec<&'static str>,
+    /// The cache library, if the framework's workers are to have it.
+    pub worker_library: Option<WorkerLibrary>,
+}
+
+/// A variable of a program's environment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Variable {
+    /// Where it comes from.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// What it is set to.
+    pub value: String,
 }
 
 /// A redis-server that said its version.
@@ -233,6 +251,34 @@ impl<'a> Scene<'a> {
     /// What the settings say about how a program is run.
     pub fn policy(&self, name: &str) -> Option<&'a Program> {
         self.settings.programs.iter().find(|(program, _)| program.as_str() == name).map(|(_, policy)| policy)
+    }
+
+    /// The variables of a program, by its name in the Procfile: what its settings say, and what brings the
+    /// cache library into a worker.
+    pub fn environment(&self, name: &str) -> Result<Vec<Variable>> {
+        let said = self.policy(name).map(|policy| &policy.env);
+        let key = |variable: &str| format!("programs.{name}.env.{variable}");
+        let mut variables: Vec<Variable> = said
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| Variable { key: key(name), name: name.clone(), value: value.clone() })
+            .collect();
+        let is_worker = name != "socketio" && !self.all_servers().iter().any(|server| server.name == name);
+        let Some(library) = self.tools.worker_library.as_ref().filter(|_| is_worker) else {
+            return Ok(variables);
+        };
+        let given = |wanted: &str| said.and_then(|said| said.get(wanted));
+        let path = text(library.python_path(given(PYTHON_PATH).map(OsStr::new)).into())?;
+        variables.retain(|variable| variable.name != PYTHON_PATH);
+        let add = |name: &str, value| {
+            let key = given(name).map_or_else(|| BENCH_PATH.to_owned(), |_| key(name));
+            Variable { key, name: name.to_owned(), value }
+        };
+        variables.push(add(PYTHON_PATH, path));
+        if given(WORKER_LIBRARY_SWITCH).is_none() {
+            variables.push(add(WORKER_LIBRARY_SWITCH, text(library.bench().to_owned())?));
+        }
+        Ok(variables)
     }
 
     /// The command that the settings put in the place of the framework's, or of a redis server's.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::scene::{FRAMEWORK, Pool, Scene, own_queue_program, seconds};
+use super::scene::{FRAMEWORK, Pool, Scene, Variable, own_queue_program, seconds};
 use super::seal::{Comment, seal};
 use super::template::{BENCH_PATH, Filler, Template};
 use super::{Rendered, Syntax};
@@ -41,13 +41,6 @@ struct Program {
     retries: Option<u32>,
     environment: Vec<Variable>,
     instances: Option<u32>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Variable {
-    key: String,
-    name: String,
-    value: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,18 +142,19 @@ fn program(scene: &Scene<'_>, policy: &str, name: &str, log: &str, command: Vec<
 }
 
 /// What the settings say about the program, said for supervisor.
-fn with_policy(scene: &Scene<'_>, policy: &str, mut program: Program) -> Program {
+fn with_policy(scene: &Scene<'_>, policy: &str, mut program: Program) -> Result<Program> {
     if let Some(command) = scene.command_instead(policy) {
         program.command = shell(command);
         program.key = format!("programs.{policy}.command");
     }
     if let Some(said) = scene.policy(policy) {
-        apply(policy, said, &mut program);
+        apply(said, &mut program);
     }
-    program
+    program.environment = scene.environment(policy)?;
+    Ok(program)
 }
 
-fn apply(name: &str, said: &settings::Program, program: &mut Program) {
+fn apply(said: &settings::Program, program: &mut Program) {
     if let Some(restart) = said.restart {
         program.restart = Some(match restart {
             RestartPolicy::Always => "true",
@@ -170,15 +164,6 @@ fn apply(name: &str, said: &settings::Program, program: &mut Program) {
     }
     program.stop_signal = said.stop_signal.map(signal).or(program.stop_signal);
     program.stop_seconds = said.stop_timeout.map(seconds).or(program.stop_seconds);
-    program.environment = said
-        .env
-        .iter()
-        .map(|(variable, value)| Variable {
-            key: format!("programs.{name}.env.{variable}"),
-            name: variable.clone(),
-            value: value.clone(),
-        })
-        .collect();
 }
 
 const fn signal(signal: StopSignal) -> &'static str {
@@ -207,7 +192,7 @@ fn web_server(scene: &Scene<'_>) -> Result<Program> {
         directory: scene.path("sites")?,
         ..web
     };
-    Ok(with_policy(scene, "web", web))
+    with_policy(scene, "web", web)
 }
 
 fn schedule(scene: &Scene<'_>) -> Result<Program> {
@@ -215,7 +200,7 @@ fn schedule(scene: &Scene<'_>) -> Result<Program> {
     let schedule = program(scene, "schedule", &format!("{FRAMEWORK}-schedule"), "schedule", command)?;
     // As today's tool has it: in the current layout supervisor's own default.
     let restart = scene.is_legacy().then_some("true");
-    Ok(with_policy(scene, "schedule", Program { priority: 3, restart, ..schedule }))
+    with_policy(scene, "schedule", Program { priority: 3, restart, ..schedule })
 }
 
 fn worker(scene: &Scene<'_>, pool: &Pool) -> Result<Program> {
@@ -228,7 +213,7 @@ fn worker(scene: &Scene<'_>, pool: &Pool) -> Result<Program> {
         instances: Some(pool.count),
         ..worker
     };
-    Ok(with_policy(scene, &policy, worker))
+    with_policy(scene, &policy, worker)
 }
 
 fn redis(scene: &Scene<'_>) -> Result<Vec<Program>> {
@@ -241,7 +226,7 @@ fn redis(scene: &Scene<'_>) -> Result<Vec<Program>> {
         let command = vec![scene.redis_program(&server)?, scene.path(&server.file())?];
         let redis = program(scene, server.name, &name, &name, command)?;
         let redis = Program { priority: 1, directory: scene.path("sites")?, ..redis };
-        programs.push(with_policy(scene, server.name, redis));
+        programs.push(with_policy(scene, server.name, redis)?);
     }
     Ok(programs)
 }
@@ -249,7 +234,7 @@ fn redis(scene: &Scene<'_>) -> Result<Vec<Program>> {
 fn socketio(scene: &Scene<'_>) -> Result<Option<Program>> {
     let Some(command) = scene.socketio_command()? else { return Ok(None) };
     let socketio = program(scene, "socketio", "node-socketio", "node-socketio", command)?;
-    Ok(Some(with_policy(scene, "socketio", socketio)))
+    with_policy(scene, "socketio", socketio).map(Some)
 }
 
 fn own_program(scene: &Scene<'_>, name: &str, command: &str) -> Result<Program> {
@@ -263,5 +248,5 @@ fn own_program(scene: &Scene<'_>, name: &str, command: &str) -> Result<Program> 
         retries: Some(10),
         ..own
     };
-    Ok(with_policy(scene, name, own))
+    with_policy(scene, name, own)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::scene::{FRAMEWORK, Pool, Scene, Server, own_queue_program, seconds, text};
+use super::scene::{FRAMEWORK, Pool, Scene, Server, Variable, own_queue_program, seconds, text};
 use super::seal::{Comment, seal};
 use super::template::{BENCH_PATH, Filler, Template};
 use super::{Rendered, Syntax};
@@ -50,13 +50,6 @@ struct Service {
     private_tmp: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Variable {
-    key: String,
-    name: String,
-    value: String,
-}
-
 /// What the target's template is filled with.
 #[derive(Debug, Serialize)]
 struct Target {
@@ -88,7 +81,7 @@ pub fn render(scene: &Scene<'_>) -> Result<Vec<Rendered>> {
     for service in &services {
         let at = if service.is_template { "@" } else { "" };
         // Variables may be secrets.
-        let is_private = !service.environment.is_empty();
+        let is_private = scene.policy(&service.policy).is_some_and(|policy| !policy.env.is_empty());
         rendered.push(unit(&format!("{}{at}.service", service.name), &filler.fill(service)?, is_private));
     }
     let filler = Filler::new(TARGET)?;
@@ -204,8 +197,9 @@ fn shell(line: &str) -> Vec<String> {
 }
 
 /// What the settings say about the program, said for systemd.
-fn with_policy(scene: &Scene<'_>, policy: &str, mut service: Service) -> Service {
-    let Some(said) = scene.policy(policy) else { return service };
+fn with_policy(scene: &Scene<'_>, policy: &str, mut service: Service) -> Result<Service> {
+    service.environment = scene.environment(policy)?;
+    let Some(said) = scene.policy(policy) else { return Ok(service) };
     match said.restart {
         Some(RestartPolicy::Always) => service.restart = "always",
         Some(RestartPolicy::OnFailure) => service.restart = "on-failure",
@@ -219,13 +213,7 @@ fn with_policy(scene: &Scene<'_>, policy: &str, mut service: Service) -> Service
         service.stop_seconds = seconds(timeout);
     }
     service.memory_bytes = said.memory_limit.map(|limit| limit.0);
-    let variable = |(name, value): (&String, &String)| Variable {
-        key: format!("programs.{policy}.env.{name}"),
-        name: name.clone(),
-        value: value.clone(),
-    };
-    service.environment = said.env.iter().map(variable).collect();
-    service
+    Ok(service)
 }
 
 const fn signal_name(signal: StopSignal) -> &'static str {
@@ -243,20 +231,20 @@ const fn signal_name(signal: StopSignal) -> &'static str {
 fn web(scene: &Scene<'_>) -> Result<Service> {
     let web = service(scene, "web", &format!("{FRAMEWORK}-web"), "web", "web", scene.web_command()?)?;
     let web = Service { stop_seconds: WEB_STOP_SECONDS, directory: scene.path("sites")?, ..web };
-    Ok(with_policy(scene, "web", web))
+    with_policy(scene, "web", web)
 }
 
 fn socketio(scene: &Scene<'_>) -> Result<Option<Service>> {
     let Some(command) = scene.socketio_command()? else { return Ok(None) };
     let socketio = service(scene, "socketio", "node-socketio", "web", "node-socketio", command)?;
-    Ok(Some(with_policy(scene, "socketio", socketio)))
+    with_policy(scene, "socketio", socketio).map(Some)
 }
 
 fn schedule(scene: &Scene<'_>) -> Result<Service> {
     let command = scene.bench_command(&["schedule"])?;
     let name = format!("{FRAMEWORK}-schedule");
     let schedule = service(scene, "schedule", &name, "workers", "schedule", command)?;
-    Ok(with_policy(scene, "schedule", schedule))
+    with_policy(scene, "schedule", schedule)
 }
 
 fn worker(scene: &Scene<'_>, pool: &Pool) -> Result<Service> {
@@ -266,7 +254,7 @@ fn worker(scene: &Scene<'_>, pool: &Pool) -> Result<Service> {
     let worker = service(scene, &policy, &name, "workers", "worker", command)?;
     let worker =
         Service { is_template: true, count: pool.count, stop_seconds: seconds(pool.stop_timeout), ..worker };
-    Ok(with_policy(scene, &policy, worker))
+    with_policy(scene, &policy, worker)
 }
 
 fn redis(scene: &Scene<'_>, server: &Server<'_>) -> Result<Service> {
@@ -285,13 +273,13 @@ fn redis(scene: &Scene<'_>, server: &Server<'_>) -> Result<Service> {
         protect_system: "strict",
         ..redis
     };
-    Ok(with_policy(scene, server.name, redis))
+    with_policy(scene, server.name, redis)
 }
 
 fn own_program(scene: &Scene<'_>, name: &str, command: &str) -> Result<Service> {
     let own = service(scene, name, name, "programs", name, shell(command))?;
     let count = scene.policy(name).and_then(|policy| policy.instances).unwrap_or(1);
-    Ok(with_policy(scene, name, Service { is_template: count != 1, count, ..own }))
+    with_policy(scene, name, Service { is_template: count != 1, count, ..own })
 }
 
 /// Fills in what each service comes after: what its settings say, else the redis servers.

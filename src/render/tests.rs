@@ -34,6 +34,7 @@ fn given(framework: Framework, bench_toml: &str) -> Given {
         ci: false,
         skip_redis: false,
         local_files: Vec::new(),
+        worker_library: None,
     };
     Given { dir, settings, tools }
 }

@@ -102,6 +102,20 @@ pub fn from_texts(
     flags: &Flags,
     machine: Machine,
 ) -> Result<Settings> {
+    let mut reader = layers(texts, env, flags);
+    let mut settings = build(&mut reader, bench, machine);
+    check_ports(&mut reader, &settings);
+    check_memory(&mut reader, &settings, machine);
+    if !reader.problems.is_empty() {
+        return Err(source::refused(reader.problems));
+    }
+    settings.origins = reader.origins;
+    settings.warnings = reader.warnings;
+    Ok(settings)
+}
+
+/// All that somebody says, not looked at yet.
+pub fn layers(texts: &Texts, env: &dyn Fn(&str) -> Option<String>, flags: &Flags) -> Reader {
     let mut reader = Reader::default();
     if let Some(text) = &texts.common_site_config {
         match json_source::parse(text) {
@@ -119,16 +133,7 @@ pub fn from_texts(
     if let Some(user) = &flags.user {
         reader.add_flag("bench.user", "--user", user);
     }
-    let mut settings = build(&mut reader, bench, machine);
-    check_ports(&mut reader, &settings);
-    check_memory(&mut reader, &settings, machine);
-    check_worker_library(&mut reader, &settings);
-    if !reader.problems.is_empty() {
-        return Err(source::refused(reader.problems));
-    }
-    settings.origins = reader.origins;
-    settings.warnings = reader.warnings;
-    Ok(settings)
+    reader
 }
 
 fn mend_toml(error: SyntaxError) -> Problem {
@@ -325,19 +330,6 @@ fn check_memory(reader: &mut Reader, settings: &Settings, machine: Machine) {
             ))
             .at(reader.origins.place("redis_cache.maxmemory"))
             .fix(format!("choose less; the default would be {}", machine.memory.default_maxmemory())),
-        );
-    }
-}
-
-/// Said as long as it is so: a setting that does nothing would be taken for one that works.
-fn check_worker_library(reader: &mut Reader, settings: &Settings) {
-    if settings.redis_cache.worker_library {
-        reader.warnings.push(
-            Problem::new(
-                "this version brings no library for Python workers, so they keep the framework's own",
-            )
-            .at(reader.origins.place("redis_cache.worker_library"))
-            .fix("take the setting out"),
         );
     }
 }

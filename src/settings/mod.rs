@@ -32,6 +32,7 @@ mod toml_source;
 mod units;
 mod url_text;
 mod value;
+mod worker_library;
 
 pub use change::{Change, edit_common, known_key, overruled, said_by, set, unset, write_back};
 pub use generation::Layout;
@@ -56,3 +57,4 @@ pub use setup_config::{Surroundings, setup_config};
 pub use show::{Shown, all as show_all};
 pub use site::Site;
 pub use units::{Bytes, parse_duration, show_duration};
+pub use worker_library::{PYTHON_PATH, SWITCH as WORKER_LIBRARY_SWITCH, WorkerLibrary};

@@ -13,6 +13,7 @@ mod terminal;
 mod wait;
 
 pub use command::{Output, run};
+pub use framework::SITES;
 pub use processes::{alive, started_below};
 pub use program::{copy_program, write_program};
 pub use redis::TestRedis;

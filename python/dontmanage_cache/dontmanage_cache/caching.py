@@ -380,13 +380,28 @@ def generation_here() -> Any:
     if known is False:
         known = cache.get_value(GENERATION)
         if known is None and cache.connected():
-            known = os.urandom(8).hex()
-            cache.set_value(GENERATION, known)
+            known = new_generation()
         local.site_generation = known
     return known
 
 
+def new_generation() -> str:
+    """Tells every process to forget what `site_cache` has kept of this site."""
+    generation = os.urandom(8).hex()
+    cache.set_value(GENERATION, generation)
+    local.site_generation = generation
+    return generation
+
+
 _site_cached: list[SiteCached] = []
+
+
+def clear_site_caches() -> None:
+    """Forget what `site_cache` has kept: of all sites in this process, and of this site in every other."""
+    for kept in _site_cached:
+        kept.clear()
+    if site_here() is not None:
+        new_generation()
 
 
 @overload

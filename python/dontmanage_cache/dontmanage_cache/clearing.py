@@ -61,6 +61,8 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
     local.cache = {}
     local.request_cache = {}
     if not user and not doctype:
+        from .caching import new_generation
+
         new_generation()
         for hook in hooks("clear_cache"):
             call(hook)
@@ -74,14 +76,6 @@ def clear_site() -> None:
         return
     stays = {key for name in keep for key in cache.get_keys(name)}
     cache.delete_value([key for key in cache.get_keys("") if key not in stays], make_keys=False)
-
-
-def new_generation() -> None:
-    """Tells every process to forget what `site_cache` has kept of this site."""
-    from .caching import GENERATION
-
-    cache.set_value(GENERATION, os.urandom(8).hex())
-    local.site_generation = False
 
 
 def hooks(name: str) -> list[Any]:

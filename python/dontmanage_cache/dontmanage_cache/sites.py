@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     Signature = tuple[int, int, int]
 
-__all__ = ["SiteNotFoundError", "connect", "default_server", "destroy", "init", "set_user"]
+__all__ = [
+    "SiteNotFoundError",
+    "common_conf",
+    "connect",
+    "default_server",
+    "destroy",
+    "init",
+    "server",
+    "server_at",
+    "set_user",
+]
 
 # Where the cache of a bench is that does not say.
 DEFAULT_URL = "redis://127.0.0.1:13000"
@@ -138,7 +148,7 @@ def find_sites_path() -> str | None:
         if parent == folder:
             break
         folder = parent
-    bench = os.environ.get("BENCH_DIR")
+    bench = os.environ.get("BENCH_DIR") or os.environ.get("DONTMANAGE_WORKER_LIBRARY")
     return os.path.join(bench, "sites") if bench else None
 
 
@@ -168,6 +178,11 @@ def read_json(path: str) -> dict[str, Any] | None:
     return found
 
 
+def common_conf(folder: str | None) -> dict[str, Any]:
+    """The configuration of all sites of a bench."""
+    return (read_json(os.path.join(folder, "common_site_config.json")) if folder else None) or {}
+
+
 def default_server() -> Server:
     """The server for calls that need no site: the environment's, else that of the bench around.
 
@@ -175,17 +190,24 @@ def default_server() -> Server:
     <dontmanage_cache.Server ...>
     """
     folder = find_sites_path()
-    common = read_json(os.path.join(folder, "common_site_config.json")) if folder else None
-    return server(common or {}, folder)
+    return server(common_conf(folder), folder)
+
+
+def server_at(url: str) -> Server:
+    """The server at an address, its values signed as those of the bench around."""
+    folder = getattr(local, "sites_path", None) or find_sites_path()
+    conf = getattr(local, "conf", None) or common_conf(folder)
+    return server({**conf, "redis_cache": url}, folder, by_environment=False)
 
 
 # One for each server and key: it is shared by all sites and threads.
 _servers: dict[tuple[str, str | None, float, float], Server] = {}
 
 
-def server(conf: dict[str, Any], folder: str | None) -> Server:
-    """The server that a configuration means."""
-    url = os.environ.get("DONTMANAGE_REDIS_CACHE") or conf.get("redis_cache") or DEFAULT_URL
+def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = True) -> Server:
+    """The server that a configuration means, or the environment, which goes over it."""
+    url = (by_environment and os.environ.get("DONTMANAGE_REDIS_CACHE")) or conf.get("redis_cache")
+    url = str(url or DEFAULT_URL)
     if "://" not in url:
         url = f"redis://{url}"
     key = signing_key(folder) if conf.get("redis_cache_sign", True) else None

@@ -152,9 +152,22 @@ fn variable(py: Python<'_>) -> PyResult<&Variable> {
     })
 }
 
-/// What gives the frame of the thread or task: the context variable's `get`.
+/// What gives the frame instead, where another package keeps the site and the user.
+static FOLLOWED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// What gives the frame of the thread or task: the context variable's `get`, or what is followed.
 pub fn getter(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    Ok(variable(py)?.get.bind(py))
+    match FOLLOWED.get(py) {
+        Some(followed) => Ok(followed.bind(py)),
+        None => Ok(variable(py)?.get.bind(py)),
+    }
+}
+
+/// From now on `source()` gives the frame, or None, for all calls of this process: the site and the user are
+/// another package's to enter and to leave.
+#[pyfunction]
+pub fn follow(py: Python<'_>, source: Py<PyAny>) {
+    let _ = FOLLOWED.set(py, source);
 }
 
 /// The frame that a getter gives.

@@ -33,7 +33,7 @@ mod _core {
     #[pymodule_export]
     use crate::calls::{BoundCachedFunction, CachedFunction};
     #[pymodule_export]
-    use crate::context::{Frame, current, enter, leave};
+    use crate::context::{Frame, current, enter, follow, leave};
     #[pymodule_export]
     use crate::documents::{Documents, Writes};
     #[pymodule_export]

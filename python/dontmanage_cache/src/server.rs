@@ -71,6 +71,18 @@ impl Server {
         self.client().url().to_full_string()
     }
 
+    /// How long it may take to accept us, in seconds.
+    #[getter]
+    fn connect_timeout(&self) -> f64 {
+        self.client().deadlines().connect.as_secs_f64()
+    }
+
+    /// How long an answer may take, in seconds.
+    #[getter]
+    fn reply_timeout(&self) -> f64 {
+        self.client().deadlines().reply.as_secs_f64()
+    }
+
     /// Whether values are signed.
     #[getter]
     fn signed(&self) -> bool {

@@ -31,7 +31,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
 }
 
 pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
-    let tools = setup.tools()?;
+    let tools = setup.tools_with_library()?;
     let conf = render::supervisor(&setup.scene(&tools))?;
     let mut plan = Plan::new(setup, "supervisor");
     plan.add(vec![conf], None)?;

@@ -71,7 +71,7 @@ fn systemctl(verb: &[&str], units: impl Iterator<Item = String>) -> Result<ExitC
 }
 
 pub fn set_up(setup: &Setup<'_>) -> Result<ExitCode> {
-    let tools = setup.tools()?;
+    let tools = setup.tools_with_library()?;
     let scene = setup.scene(&tools);
     if !render::systemd_takes_name(&scene) {
         let name = &setup.settings.bench.name;

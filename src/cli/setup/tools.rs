@@ -12,7 +12,7 @@ use crate::error::{Error, Problem, Result};
 use crate::files::{self, MAX_TEXT, Mode, read_text};
 use crate::probe::{ServerProblem, find_server, server_version};
 use crate::render::{KnownServer, Scene, Seal, Tools, examine, fact};
-use crate::settings::{self, BenchDir, Settings};
+use crate::settings::{self, BenchDir, Settings, WorkerLibrary};
 
 /// How long `redis-server --version` may take.
 const VERSION_LIMIT: Duration = Duration::from_secs(2);
@@ -34,6 +34,7 @@ pub fn find(dir: &BenchDir, settings: &Settings) -> Result<Tools> {
         ci: std::env::var_os("CI").is_some(),
         skip_redis: false,
         local_files,
+        worker_library: None,
     })
 }
 
@@ -42,6 +43,11 @@ impl Setup<'_> {
     pub fn tools(&self) -> Result<Tools> {
         let tools = find(&self.dir, &self.settings)?;
         Ok(Tools { skip_redis: self.choices.skip_redis, ..tools })
+    }
+
+    /// The same, with the cache library for the programs that are workers.
+    pub fn tools_with_library(&self) -> Result<Tools> {
+        Ok(Tools { worker_library: WorkerLibrary::find(&self.dir, &self.settings)?, ..self.tools()? })
     }
 
     /// The same, with the version of redis-server. What is wrong with it is said; the files are then

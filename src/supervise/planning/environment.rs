@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::super::{INSTANCE_VARIABLE, RUN_VARIABLE};
 use super::recognise::Kind;
-use crate::settings::{BenchDir, Settings};
+use crate::settings::{BenchDir, PYTHON_PATH, Settings, WORKER_LIBRARY_SWITCH, WorkerLibrary};
 
 /// The first port that a program without a port of its own finds in `PORT`, as honcho gives it.
 const FIRST_PORT: u32 = 5000;
@@ -31,6 +31,8 @@ pub struct Surroundings {
     pub run_id: String,
     /// Whether the framework's development helpers are wanted.
     pub development: bool,
+    /// The cache library, if the framework's workers are to have it.
+    pub worker_library: Option<WorkerLibrary>,
 }
 
 /// Variables that say something about the shell's own surroundings, and would mislead a program.
@@ -87,6 +89,10 @@ pub(super) fn of_instance(
     for (name, value) in own.env {
         set(name, OsStr::new(value));
     }
+    if let (true, Some(library)) = (own.env.contains_key(PYTHON_PATH), &surroundings.worker_library) {
+        let path = library.python_path(own.env.get(PYTHON_PATH).map(OsStr::new));
+        set(PYTHON_PATH, &path);
+    }
     set(RUN_VARIABLE, OsStr::new(&surroundings.run_id));
     set(INSTANCE_VARIABLE, OsStr::new(own.name));
     if let Some(socket) = own.notify_socket {
@@ -114,6 +120,11 @@ pub fn of_bench(
     set("DONTMANAGE_REDIS_CACHE", OsStr::new(&cache_url(bench, settings)));
     for (name, value) in &surroundings.dotenv {
         set(name, OsStr::new(value));
+    }
+    if let Some(library) = &surroundings.worker_library {
+        let path = library.python_path(env.get(OsStr::new(PYTHON_PATH)).map(OsString::as_os_str));
+        env.insert(PYTHON_PATH.into(), path);
+        env.insert(WORKER_LIBRARY_SWITCH.into(), library.bench().into());
     }
     let path = with_bench_on_path(env.get(OsStr::new("PATH")), &surroundings.bench_program);
     env.insert("PATH".into(), path);

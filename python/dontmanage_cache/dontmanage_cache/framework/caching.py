@@ -1,0 +1,37 @@
+"""`dontmanage.utils.caching` of the framework, on this library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dontmanage_cache import caching
+from dontmanage_cache.framework import original
+from dontmanage_cache.framework.request import framework
+
+__all__ = ["redis_cache", "request_cache", "site_cache"]
+
+# What a request keeps for itself is the framework's to keep, and to empty.
+vars(caching)["local"] = framework.local
+
+redis_cache = caching.redis_cache
+request_cache = caching.request_cache
+site_cache = caching.site_cache
+
+
+class _SiteCache:
+    """What the framework empties when it clears its caches."""
+
+    @staticmethod
+    def clear() -> None:
+        """Forget what `site_cache` has kept in this process, and let the site's other processes do so."""
+        caching.clear_site_caches()
+
+
+_SITE_CACHE = _SiteCache()
+
+
+def __getattr__(name: str) -> Any:
+    """What only the framework's own module has."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(original(__name__), name)
