@@ -27,9 +27,9 @@ test: check .venv/tests/installed ## check formatting and lints, then run every 
 	@scripts/need redis-server redis-server
 	@scripts/need supervisord supervisor
 	@scripts/need systemd-analyze systemd
+	@scripts/wheels dev target/debug/wheels
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) test --locked --workspace --lib --bins --tests --examples
-	@scripts/wheels dev target/debug/wheels
 	@.venv/python/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
 		--force-reinstall target/debug/wheels/dontmanage*.whl
 	cd python && ../.venv/python/bin/pytest

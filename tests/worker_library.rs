@@ -4,12 +4,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, SITES, TestBench, until};
+use crate::support::{Running, SITES, TestBench, run, until};
 
 /// How the framework was written when the cache was a function, and since it is an object.
 const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
@@ -36,13 +37,29 @@ fn bench(version: &str) -> TestBench {
     bench
 }
 
-/// Puts the library into the environment.
+/// Puts the library into the environment: as `make test` has packed it, or as it stands in the sources if it
+/// has been built there.
 fn install(bench: &TestBench) {
-    let package = bench.package("dontmanage_cache");
-    if !package.exists() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/dontmanage_cache/dontmanage_cache");
-        symlink(source, package).expect("a link");
-    }
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let source = root.join("python/dontmanage_cache/dontmanage_cache");
+        if source.join("_core.abi3.so").is_file() {
+            return source;
+        }
+        let wheels = std::fs::read_dir(root.join("target/debug/wheels")).expect("wheels: run `make test`");
+        let wheel = wheels
+            .map(|wheel| wheel.expect("a wheel").path())
+            .find(|wheel| wheel.to_string_lossy().contains("dontmanage_cache"))
+            .expect("a wheel: run `make test`");
+        let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worker-library");
+        let _ = std::fs::remove_dir_all(&unpacked);
+        let mut unpack = Command::new("python3");
+        unpack.args(["-m", "zipfile", "-e"]).args([&wheel, &unpacked]);
+        run(unpack).success();
+        unpacked.join("dontmanage_cache")
+    });
+    symlink(library, bench.package("dontmanage_cache")).expect("a link");
 }
 
 fn web_port(bench: &TestBench) -> u16 {

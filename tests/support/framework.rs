@@ -17,7 +17,7 @@ impl TestBench {
         bench.write("apps/dontmanage/dontmanage/utils/__init__.py", "");
         bench.write("apps/dontmanage/dontmanage/utils/bench_helper.py", helper);
         bench.run(&["setup", "env"]).success();
-        bench.see_packages("dontmanage", &[&bench.path("apps/dontmanage")]);
+        bench.see_packages("dontmanage", &bench.path("apps/dontmanage"));
         bench
     }
 
@@ -51,8 +51,8 @@ impl TestBench {
         }
         bench.run(&["setup", "redis"]).success();
         bench.run(&["setup", "env"]).success();
-        bench.see_packages("dontmanage", &[&bench.path("apps/dontmanage")]);
-        bench.see_packages("tests", &[&test_packages()]);
+        bench.see_packages("dontmanage", &bench.path("apps/dontmanage"));
+        bench.see_packages("tests", &test_packages());
         let gunicorn = format!(
             "#!{}\nimport sys\nfrom gunicorn.app.wsgiapp import run\nsys.exit(run())\n",
             bench.path("env/bin/python").display()
@@ -69,10 +69,10 @@ impl TestBench {
         versions.next().expect("a version").join("site-packages").join(name)
     }
 
-    /// Lets the environment see the packages of these folders, as an editable install does.
-    fn see_packages(&self, name: &str, folders: &[&Path]) {
-        let lines: String = folders.iter().map(|folder| format!("{}\n", folder.display())).collect();
-        std::fs::write(self.package(&format!("{name}.pth")), lines).expect("a file");
+    /// Lets the environment see the packages of a folder, as an editable install does.
+    fn see_packages(&self, name: &str, folder: &Path) {
+        let line = format!("{}\n", folder.display());
+        std::fs::write(self.package(&format!("{name}.pth")), line).expect("a file");
     }
 
     fn run_as_who_tests(&mut self) {

@@ -34,7 +34,8 @@ def setup_cache() -> RedisWrapper:
             "`redis_cache_sentinel_enabled`: the cache library knows no Sentinel; "
             "run `bench config set redis_cache.worker_library false`"
         )
-    return RedisWrapper.from_url(conf.get("redis_cache") or DEFAULT_URL)
+    client: RedisWrapper = RedisWrapper.from_url(conf.get("redis_cache") or DEFAULT_URL)  # type: ignore[assignment]
+    return client
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ class Finder:
     """Finds this library's modules where the framework looks for its own."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(name: str, path: object = None, target: object = None) -> object:
         """The specification of a module that is served, None for all others."""
         if name not in SERVED or not os.environ.get(SWITCH):
             return None
@@ -31,7 +31,7 @@ class Finder:
         return framework.spec(name)
 
 
-def run_the_next():
+def run_the_next() -> None:
     """Runs the `sitecustomize` that Python would have found without this one."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
@@ -45,5 +45,5 @@ def run_the_next():
 
 
 if os.environ.get(SWITCH):
-    sys.meta_path.insert(0, Finder)
+    sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
 run_the_next()
