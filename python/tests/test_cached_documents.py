@@ -44,6 +44,7 @@ def shelf(bench: Bench) -> Iterator[Shelf]:
     made = Shelf()
     made.rows["Item", "apple"] = {"price": 3, "modified": "2026-01-01"}
     before = dict(documents._loaders)
+    documents._loaders.clear()
     documents.register(made.load, last_modified=made.last_modified)
     yield made
     documents._loaders.clear()

@@ -12,7 +12,13 @@ use crate::context::{Frame, no_site};
 use crate::error::CacheError;
 use crate::pickling::{dumps, loads};
 
-/// The documents of the site that a call is made in. What reads the database is given by Python.
+/// The documents of the site that a call is made in. What reads the database is given by Python: see
+/// `dontmanage_cache.documents`.
+///
+/// >>> load = lambda doctype, name: ({"name": name}, True)
+/// >>> found = Documents(dontmanage.cache, load, lambda doctype, own: -1)
+/// >>> found.get("Item", "apple")
+/// {'name': 'apple'}
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Documents {
     cache: Py<Cache>,
@@ -39,6 +45,13 @@ impl Documents {
     /// The document, from the cache if it is there: the same object within a request.
     ///
     /// A single doctype's document has the doctype's name. A missing one is what the loader raises.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> documents.register(lambda doctype, name: {"name": name, "price": 3})
+    /// >>> documents.get("Item", "apple")
+    /// {'name': 'apple', 'price': 3}
+    /// >>> documents.get("Item", "apple") is documents.get("Item", "apple")
+    /// True
     #[pyo3(signature = (doctype, name=None))]
     fn get<'py>(
         &self,
@@ -94,6 +107,11 @@ impl Documents {
     }
 
     /// When anything of a doctype was last changed; None if there is nothing of it.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> documents.register(lambda doctype, name: {}, last_modified=lambda doctype: "2026-01-01 12:00:00")
+    /// >>> documents.last_modified("Item")
+    /// '2026-01-01 12:00:00'
     fn last_modified<'py>(&self, doctype: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = doctype.py();
         let here = self.cache.get().here(py)?;
@@ -137,6 +155,10 @@ impl Documents {
     /// Forget a document, all of a doctype, or all of the site, that was changed by someone who is not
     /// known to the cache, after that change has been committed. Whether the server did it; if not, it is
     /// tried again until it does.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> documents.invalidate("Item", "apple")
+    /// True
     #[pyo3(signature = (doctype=None, name=None))]
     fn invalidate(
         &self,

@@ -17,6 +17,15 @@ use crate::full_key::text;
 /// `touch` before each statement that changes a document, `committing` before the commit, and `committed` or
 /// `rolled_back` after its end. In between nobody stores the document in the cache, and this request reads
 /// it with `reader(doctype, name)`, which should read within the transaction.
+///
+/// >>> from dontmanage_cache import documents
+/// >>> writes = documents.Writes()
+/// >>> writes.touch("Item", "apple")       # before the statement
+/// True
+/// >>> writes.committing()                 # before the commit
+/// True
+/// >>> writes.committed()                  # after it
+/// True
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Writes {
     cache: Py<Cache>,
@@ -36,6 +45,15 @@ impl Writes {
     /// Tell that the next statement changes a document; without a name, that it changes any of the doctype
     /// (which is a walk over all keys of the server: name the documents where you can). Whether the server
     /// knows it; if not, it is told again later.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> writes = documents.Writes()
+    /// >>> writes.touch("Item", "apple")
+    /// True
+    /// >>> writes.touch("Item")
+    /// True
+    /// >>> writes.rolled_back()
+    /// True
     #[pyo3(signature = (doctype, name=None))]
     fn touch(
         slf: &Bound<'_, Self>,
@@ -66,6 +84,13 @@ impl Writes {
     }
 
     /// Whether the transaction has changed the document; without a name, anything of the doctype.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> writes = documents.Writes()
+    /// >>> writes.touch("Item", "apple"), writes.holds("Item", "apple"), writes.holds("Item", "pear")
+    /// (True, True, False)
+    /// >>> writes.rolled_back()
+    /// True
     #[pyo3(signature = (doctype, name=None))]
     fn holds(
         &self,
@@ -79,17 +104,32 @@ impl Writes {
     }
 
     /// To be called before the commit: what did not reach the server is told again. Usually it asks nothing.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> writes = documents.Writes()
+    /// >>> writes.committing()
+    /// True
     fn committing(&self, py: Python<'_>) -> bool {
         py.detach(|| self.lock().as_mut().is_none_or(Core::committing))
     }
 
     /// To be called after the commit, before anybody is told of it. Whether the server knows it; if not, it
     /// is told as soon as it can be.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> writes = documents.Writes()
+    /// >>> writes.touch("Item", "apple"), writes.committed(), writes.holds("Item", "apple")
+    /// (True, True, False)
     fn committed(&self, py: Python<'_>) -> bool {
         py.detach(|| self.lock().take().is_none_or(|mut writes| writes.committed()))
     }
 
-    /// To be called after the rollback.
+    /// To be called after the rollback. Whether the server knows it, as with `committed`.
+    ///
+    /// >>> from dontmanage_cache import documents
+    /// >>> writes = documents.Writes()
+    /// >>> writes.touch("Item", "apple"), writes.rolled_back()
+    /// (True, True)
     fn rolled_back(&self, py: Python<'_>) -> bool {
         py.detach(|| self.lock().take().is_none_or(|mut writes| writes.rolled_back()))
     }
