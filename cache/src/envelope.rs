@@ -19,6 +19,7 @@ use blake3::Hasher;
 
 use crate::lifetime::now_ms;
 use crate::packing;
+use crate::pickle::{DEEPEST, nests_deeper};
 use crate::signing_key::SigningKey;
 
 const MAGIC: u8 = 0xDC;
@@ -62,6 +63,9 @@ pub enum Rejection {
     /// Signed by us and yet not to be unpacked: a mistake of the program that wrote it.
     #[error("it does not unpack")]
     Packing,
+    /// Nobody has signed it, and it nests so deep that reading it could end the process.
+    #[error("it nests too deep")]
+    TooDeep,
 }
 
 /// Begins a value in `out`; the payload is to be appended, then [`seal`] called.
@@ -103,6 +107,8 @@ pub(crate) fn open<'a>(
     let signed = bytes.first() == Some(&MAGIC);
     let key = match key {
         None if signed => return Err(Rejection::NoKey),
+        // Whoever wrote it, it must not end the process that reads it.
+        None if nests_deeper(bytes, DEEPEST) => return Err(Rejection::TooDeep),
         None => return Ok(Cow::Borrowed(bytes)),
         Some(_) if !signed => return Err(Rejection::Unsigned),
         Some(key) => key,

@@ -230,3 +230,45 @@ def test_interrupts_are_not_swallowed_by_unpickling(redis_server, tmp_path, raw)
     dontmanage.local.cache.clear()
     with pytest.raises(SystemExit):
         dontmanage.cache.get_value("k")
+
+
+DEEP = {
+    "tuples as a key": b"\x80\x02})%sNs.",
+    "tuples in a set": b"\x80\x04\x8f()%s\x90.",
+    "tuples": b"\x80\x02)%s.",
+}
+
+
+@pytest.mark.parametrize("shape", DEEP.values(), ids=DEEP)
+def test_values_that_nest_too_deep_are_misses_also_where_nothing_is_signed(
+    redis_server, tmp_path, raw, shape
+):
+    """To hash a tuple in a tuple, a million times, is the end of a Python process."""
+    bench = Bench(tmp_path / "bare", redis_server.url, signed=False)
+    bench.enter()
+    deep = shape % (b"\x85" * 1_000_000)
+    raw.set(bench.full("k"), deep)
+    assert misses()
+    raw.hset(bench.full("h"), mapping={"f": deep, "g": pickle.dumps(1)})
+    assert dontmanage.cache.hget("h", "f") is None
+    assert dontmanage.cache.hgetall("h") == {"g": 1}
+    raw.set(bench.full("k"), shape % (b"\x85" * 1000))
+    dontmanage.local.cache.clear()
+    assert not misses(), "not so deep is no harm"
+
+
+def test_values_that_nest_too_deep_are_misses_where_values_are_signed(signed, raw):
+    raw.set(signed.full("k"), DEEP["tuples as a key"] % (b"\x85" * 1_000_000))
+    assert misses()
+
+
+def test_a_value_as_deep_as_python_can_write_it_comes_back(redis_server, tmp_path):
+    for is_signed in (True, False):
+        bench = Bench(tmp_path / str(is_signed), redis_server.url, signed=is_signed)
+        bench.enter()
+        value: object = ()
+        for _ in range(200):
+            value = [{"k": value}] if isinstance(value, tuple) else (value,)
+        dontmanage.cache.set_value("k", value)
+        bench.enter()
+        assert dontmanage.cache.get_value("k") == value

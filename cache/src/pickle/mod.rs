@@ -6,6 +6,7 @@
 
 mod build;
 mod construct;
+mod depth;
 mod graph;
 mod input;
 mod opcode;
@@ -16,6 +17,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use depth::{DEEPEST, nests_deeper};
 pub use reader::{Limits, PickleError, read, read_with};
 pub use writer::{UnpicklableError, write};
 
