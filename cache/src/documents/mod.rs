@@ -27,6 +27,7 @@ use crate::key::Beginning;
 use crate::lifetime::Lifetime;
 use lease::Answer;
 use names::ReaderKeys;
+use owed::Debt;
 
 /// How long an entry is kept, unless its reader says otherwise.
 pub const DOCUMENT_LIFETIME: Lifetime = Lifetime::HOUR;
@@ -91,9 +92,7 @@ impl Documents {
     /// The full key of a document's entry.
     #[must_use]
     pub fn key(&self, doctype: &str, name: &str) -> Vec<u8> {
-        let mut key = self.cache.prefix.as_bytes().to_vec();
-        names::push_entry(&mut key, doctype, name);
-        key
+        names::entry(&self.cache.prefix, doctype, name)
     }
 
     /// The full keys of a doctype's entries.
@@ -157,29 +156,25 @@ impl Documents {
     /// the server did it; if not, the process goes on trying.
     #[expect(clippy::must_use_candidate, reason = "there is nothing to do about it")]
     pub fn invalidate(&self, doctype: &str, name: &str) -> bool {
-        self.forget(doctype, Some(name))
+        self.forget(Some(doctype), Some(name))
     }
 
-    /// The same for all documents of a doctype.
+    /// The same for all documents of a doctype: a walk over all keys of the server.
     #[expect(clippy::must_use_candidate, reason = "there is nothing to do about it")]
     pub fn invalidate_doctype(&self, doctype: &str) -> bool {
-        self.forget(doctype, None)
+        self.forget(Some(doctype), None)
     }
 
     /// The same for all documents of the site.
-    pub fn invalidate_all(&self) -> Result<(), CacheError> {
-        let prefix = &self.cache.prefix;
-        let (generation, times) = (site_generation(prefix), names::last_modified(prefix));
-        let client = &self.cache.client;
-        // Without the generation nothing that was read before can be stored.
-        client.insist(Call::Write, |redis| redis.command(&[b"UNLINK", &generation, &times]))?;
-        Ok(writes::remove(client, &names::entries(prefix))?)
+    #[expect(clippy::must_use_candidate, reason = "there is nothing to do about it")]
+    pub fn invalidate_all(&self) -> bool {
+        self.forget(None, None)
     }
 
-    fn forget(&self, doctype: &str, name: Option<&str>) -> bool {
+    fn forget(&self, doctype: Option<&str>, name: Option<&str>) -> bool {
         let client = &self.cache.client;
-        let debt = writes::debt(&self.cache.prefix, doctype, name, b"");
-        let done = writes::pay(client, &debt).is_ok();
+        let debt = Debt::new(&self.cache.prefix, doctype, name, b"");
+        let done = debt.pay(client).is_ok();
         if !done {
             client.owed().add(client, vec![debt]);
         }

@@ -27,11 +27,12 @@ pub(super) fn doctype_in_keys(doctype: &str) -> Cow<'_, str> {
     Cow::Borrowed(doctype)
 }
 
-/// The key of a document's entry, without its prefix.
-pub(super) fn push_entry(out: &mut Vec<u8>, doctype: &str, name: &str) {
-    for part in ["document_cache::", &doctype_in_keys(doctype), "::", name] {
-        out.extend_from_slice(part.as_bytes());
-    }
+/// The full key of a document's entry.
+pub(super) fn entry(prefix: &KeyPrefix, doctype: &str, name: &str) -> Vec<u8> {
+    let doctype = doctype_in_keys(doctype);
+    let parts: [&[u8]; 5] =
+        [prefix.as_bytes(), b"document_cache::", doctype.as_bytes(), b"::", name.as_bytes()];
+    parts.concat()
 }
 
 /// The entries of a doctype.
@@ -79,7 +80,7 @@ pub(super) struct ReaderKeys {
 impl ReaderKeys {
     pub(super) fn document(prefix: &KeyPrefix, doctype: &str, name: &str) -> Self {
         Self {
-            entry: full(prefix, "document_cache", doctype, Some(name)),
+            entry: entry(prefix, doctype, name),
             field: Vec::new(),
             lease: full(prefix, "document_lease", doctype, Some(name)),
             writers: full(prefix, "document_writers", doctype, Some(name)),
@@ -133,7 +134,7 @@ impl WriterKeys {
         let last_modified_lease = full(prefix, "document_lease", doctype, None);
         Self {
             first: match name {
-                Some(name) => full(prefix, "document_cache", doctype, Some(name)),
+                Some(name) => entry(prefix, doctype, name),
                 None => full(prefix, "document_generation", doctype, None),
             },
             lease: match name {

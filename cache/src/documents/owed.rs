@@ -12,10 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::names::WriterKeys;
+use super::names::{self, WriterKeys};
 use super::writes;
-use crate::client::Client;
-use crate::key::{Beginning, KeyPrefix};
+use crate::client::{Call, Client};
+use crate::error::RedisError;
+use crate::key::KeyPrefix;
+use crate::scan;
 
 /// No entry is older than this, and then nothing is owed for it any more.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,16 +28,63 @@ const MOST: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// One invalidation.
+/// One invalidation: of a document, of a doctype, or of a site.
 #[derive(Clone, Debug)]
 pub(crate) struct Debt {
-    pub(super) keys: WriterKeys,
-    pub(super) writer: Vec<u8>,
-    /// Of a whole doctype: its entries.
-    pub(super) entries: Option<Beginning>,
     pub(super) prefix: KeyPrefix,
-    pub(super) doctype: String,
+    pub(super) doctype: Option<String>,
+    pub(super) name: Option<String>,
+    /// Whose mark goes with it.
+    pub(super) writer: Vec<u8>,
     pub(super) since: Instant,
+}
+
+impl Debt {
+    pub(super) fn new(prefix: &KeyPrefix, doctype: Option<&str>, name: Option<&str>, writer: &[u8]) -> Self {
+        Self {
+            prefix: prefix.clone(),
+            doctype: doctype.map(str::to_owned),
+            name: name.map(str::to_owned),
+            writer: writer.to_vec(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Makes up for it, whatever the breaker says.
+    pub(super) fn pay(&self, client: &Client) -> Result<(), RedisError> {
+        let entries = match (&self.doctype, &self.name) {
+            (None, _) => {
+                // Without the generation nothing that was read before can be stored.
+                let generation = names::site_generation(&self.prefix);
+                let times = names::last_modified(&self.prefix);
+                client.insist(Call::Write, |redis| redis.command(&[b"UNLINK", &generation, &times]))?;
+                names::entries(&self.prefix)
+            }
+            (Some(doctype), name) => {
+                let keys = [WriterKeys::new(&self.prefix, doctype, name.as_deref())];
+                client.insist(Call::Write, |redis| writes::finish(redis, &keys, &self.writer))?;
+                if name.is_some() {
+                    return Ok(());
+                }
+                names::entries_of(&self.prefix, doctype)
+            }
+        };
+        client.insist(Call::Write, |redis| scan::remove(redis, &entries, &mut 0))
+    }
+
+    /// Whether what the server says of a key can't be believed until it is paid. A field is that of the hash
+    /// of last changes.
+    fn concerns(&self, entry: &[u8], field: &[u8]) -> bool {
+        if !field.is_empty() {
+            return self.prefix.covers(entry)
+                && self.doctype.as_ref().is_none_or(|doctype| doctype.as_bytes() == field);
+        }
+        match (&self.doctype, &self.name) {
+            (None, _) => names::entries(&self.prefix).covers(entry),
+            (Some(doctype), None) => names::entries_of(&self.prefix, doctype).covers(entry),
+            (Some(doctype), Some(name)) => names::entry(&self.prefix, doctype, name) == entry,
+        }
+    }
 }
 
 /// What a process owes to its server.
@@ -66,13 +115,7 @@ impl Owed {
             return false;
         }
         let Some(state) = self.lock() else { return true };
-        state.debts.values().any(|debt| {
-            if field.is_empty() {
-                debt.keys.first == entry || debt.entries.as_ref().is_some_and(|entries| entries.covers(entry))
-            } else {
-                debt.keys.last_modified == entry && debt.keys.doctype == field
-            }
-        })
+        state.debts.values().any(|debt| debt.concerns(entry, field))
     }
 
     /// Remembers invalidations, and has them paid.
@@ -105,7 +148,7 @@ impl Owed {
         }
         let Some(debts) = self.lock().map(|state| state.debts.clone()) else { return false };
         for (number, debt) in debts {
-            if debt.since.elapsed() > LONGEST || writes::pay(client, &debt).is_ok() {
+            if debt.since.elapsed() > LONGEST || debt.pay(client).is_ok() {
                 self.forget(number);
             } else {
                 return false;
@@ -145,13 +188,10 @@ impl Owed {
 impl State {
     /// Whole doctypes in place of their documents.
     fn merge(&mut self) {
-        let debts: Vec<Debt> = self.debts.drain().map(|(_, debt)| debt).collect();
-        let mut merged: HashMap<(KeyPrefix, String), Debt> = HashMap::new();
-        for debt in debts {
+        let mut merged: HashMap<(KeyPrefix, Option<String>), Debt> = HashMap::new();
+        for (_, debt) in self.debts.drain() {
             let place = (debt.prefix.clone(), debt.doctype.clone());
-            merged
-                .entry(place)
-                .or_insert_with(|| writes::debt(&debt.prefix, &debt.doctype, None, &debt.writer));
+            merged.insert(place, Debt { name: None, ..debt });
         }
         for debt in merged.into_values() {
             self.debts.insert(self.next, debt);

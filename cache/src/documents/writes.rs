@@ -11,8 +11,9 @@ use super::script::{self, Run};
 use crate::client::{Call, Client};
 use crate::connection::{Connection, Pipeline};
 use crate::error::RedisError;
-use crate::key::KeyPrefix;
+use crate::key::{Beginning, KeyPrefix};
 use crate::resp::Reply;
+use crate::scan;
 use crate::server_error::ServerErrorKind;
 
 /// How many documents one round trip concerns.
@@ -160,7 +161,7 @@ impl Writes {
                 all = false;
                 let debts = batch
                     .iter()
-                    .map(|(doctype, name, _)| debt(self.prefix(), doctype, *name, &self.writer))
+                    .map(|(doctype, name, _)| Debt::new(self.prefix(), Some(doctype), *name, &self.writer))
                     .collect();
                 self.client().owed().add(self.client(), debts);
             }
@@ -223,31 +224,9 @@ impl fmt::Debug for Writes {
     }
 }
 
-/// An invalidation to be made up for.
-pub(super) fn debt(prefix: &KeyPrefix, doctype: &str, name: Option<&str>, writer: &[u8]) -> Debt {
-    Debt {
-        keys: WriterKeys::new(prefix, doctype, name),
-        writer: writer.to_vec(),
-        entries: name.is_none().then(|| names::entries_of(prefix, doctype)),
-        prefix: prefix.clone(),
-        doctype: doctype.to_owned(),
-        since: Instant::now(),
-    }
-}
-
-/// Makes up for an invalidation, whatever the breaker says.
-pub(super) fn pay(client: &Client, debt: &Debt) -> Result<(), RedisError> {
-    let keys = [debt.keys.clone()];
-    client.insist(Call::Write, |redis| finish(redis, &keys, &debt.writer))?;
-    match &debt.entries {
-        Some(entries) => remove(client, entries),
-        None => Ok(()),
-    }
-}
-
 /// Removes entries, in bounded steps. No lease from before may still be valid.
-pub(super) fn remove(client: &Client, entries: &crate::key::Beginning) -> Result<(), RedisError> {
-    client.insist(Call::Write, |redis| crate::scan::remove(redis, entries, &mut 0))
+fn remove(client: &Client, entries: &Beginning) -> Result<(), RedisError> {
+    client.insist(Call::Write, |redis| scan::remove(redis, entries, &mut 0))
 }
 
 fn touch(redis: &mut Connection, keys: &[WriterKeys], writer: &[u8], mark: &[u8]) -> Result<(), RedisError> {

@@ -6,6 +6,8 @@ mod cache;
 mod connection;
 #[cfg(feature = "macros")]
 mod decorated;
+mod documents;
+mod documents_property;
 mod faults;
 mod flush;
 mod memo;

@@ -52,7 +52,9 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
         raise no_site("clear_cache() clears a site's values")
     if doctype:
         cache.hdel_names(DOCTYPE_HASHES, doctype)
-        cache.delete_keys(f"document_cache::{doctype}::")
+        from . import documents
+
+        documents.invalidate(doctype)
     if user:
         cache.hdel_names(USER_HASHES, user)
         cache.delete_keys("", user=user)
@@ -70,6 +72,10 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
 
 def clear_site() -> None:
     """All keys of the site, but for those that are to stay."""
+    from . import documents
+
+    # What is being read to be stored must not be stored behind our back.
+    documents.invalidate()
     keep = [str(name) for name in hooks("persistent_cache_keys")]
     if not keep:
         cache.delete_keys("")

@@ -174,7 +174,7 @@ impl Documents {
         let doctype = doctype.map(|doctype| doctype.to_str()).transpose()?;
         forget_here(py, &here, frame, &documents, doctype, name)?;
         Ok(match (doctype, name) {
-            (None, _) => py.detach(|| documents.invalidate_all()).is_ok(),
+            (None, _) => py.detach(|| documents.invalidate_all()),
             (Some(doctype), None) => py.detach(|| documents.invalidate_doctype(doctype)),
             (Some(doctype), Some(name)) => py.detach(|| documents.invalidate(doctype, name)),
         })
