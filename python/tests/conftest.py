@@ -45,6 +45,11 @@ class RedisServer:
         self.start()
 
     def start(self) -> None:
+        self.launch()
+        wait_for("redis-server answers", self.is_ready)
+
+    def launch(self) -> None:
+        """Starts it, and does not wait until it is ready."""
         program = shutil.which("redis-server", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert program, "redis-server is needed for this test: apt-get install redis-server"
         options = {
@@ -61,16 +66,14 @@ class RedisServer:
             )
         self.raw = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=PATIENCE)
 
-        def is_ready() -> bool:
-            assert self.process.poll() is None, (self.folder / "log").read_text()
-            try:
-                return bool(self.raw.ping())
-            except redis.AuthenticationError:
-                return True
-            except redis.RedisError:
-                return False
-
-        wait_for("redis-server answers", is_ready)
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        try:
+            return bool(self.raw.ping())
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False
 
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
