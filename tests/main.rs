@@ -30,3 +30,4 @@ mod start;
 mod supervision;
 mod variants;
 mod worker_library;
+mod worker_settings;

@@ -3,14 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, SITES, TestBench, run, until};
+use crate::support::{Running, SITES, TestBench, until};
 
 /// How the framework was written when the cache was a function, and since it is an object.
 const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
@@ -19,7 +17,7 @@ const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
 /// `sitecustomize` of the user's and a PYTHONPATH.
 fn bench(version: &str) -> TestBench {
     let mut bench = TestBench::with_stand_in(version);
-    install(&bench);
+    bench.install_library();
     bench.write("mine/sitecustomize.py", "whose = 'mine'\n");
     let mine = bench.path("mine").display().to_string();
     bench.env("PYTHONPATH", &mine).env("MINE", &mine);
@@ -35,31 +33,6 @@ fn bench(version: &str) -> TestBench {
         ),
     );
     bench
-}
-
-/// Puts the library into the environment: as `make test` has packed it, or as it stands in the sources if it
-/// has been built there.
-fn install(bench: &TestBench) {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    let library = LIBRARY.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let source = root.join("python/dontmanage_cache/dontmanage_cache");
-        if source.join("_core.abi3.so").is_file() {
-            return source;
-        }
-        let wheels = std::fs::read_dir(root.join("target/debug/wheels")).expect("wheels: run `make test`");
-        let wheel = wheels
-            .map(|wheel| wheel.expect("a wheel").path())
-            .find(|wheel| wheel.to_string_lossy().contains("dontmanage_cache"))
-            .expect("a wheel: run `make test`");
-        let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worker-library");
-        let _ = std::fs::remove_dir_all(&unpacked);
-        let mut unpack = Command::new("python3");
-        unpack.args(["-m", "zipfile", "-e"]).args([&wheel, &unpacked]);
-        run(unpack).success();
-        unpacked.join("dontmanage_cache")
-    });
-    symlink(library, bench.package("dontmanage_cache")).expect("a link");
 }
 
 fn web_port(bench: &TestBench) -> u16 {

@@ -128,7 +128,7 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("DONTMANAGE_REDIS_CACHE", "SITES_PATH", "BENCH_DIR", "DONTMANAGE_SITE"):
+    for name in [name for name in os.environ if name.startswith(("DONTMANAGE_", "SITES_PATH", "BENCH_DIR"))]:
         monkeypatch.delenv(name, raising=False)
     yield
     dontmanage.destroy()

@@ -95,6 +95,51 @@ def test_the_environments_url_goes_over_the_configurations(bench, cache, redis_s
     assert cache.get_value("k") == 1
 
 
+def signed_and_deadlines() -> tuple[bool, float, float]:
+    from dontmanage_cache._core import current
+
+    server = current().server
+    return server.signed, server.connect_timeout, server.reply_timeout
+
+
+def test_signing_and_deadlines_are_the_configurations_and_the_environment_goes_over_it(
+    redis_server, tmp_path, monkeypatch
+):
+    bench = Bench(tmp_path / "bench", redis_server.url, signed=True)
+    bench.configure(redis_cache=redis_server.url)
+    bench.enter()
+    assert signed_and_deadlines() == (True, 0.2, 0.2)
+    bench.configure(
+        redis_cache=redis_server.url,
+        redis_cache_sign=False,
+        redis_cache_timeout=0.75,
+        redis_cache_connect_timeout=2,
+    )
+    bench.enter()
+    assert signed_and_deadlines() == (False, 2.0, 0.75)
+    monkeypatch.setenv("DONTMANAGE_REDIS_CACHE_SIGN", "1")
+    monkeypatch.setenv("DONTMANAGE_REDIS_CACHE_TIMEOUT", "0.5")
+    bench.enter()
+    assert signed_and_deadlines() == (True, 2.0, 0.5)
+    monkeypatch.setenv("DONTMANAGE_REDIS_CACHE_SIGN", "0")
+    bench.enter()
+    assert signed_and_deadlines()[0] is False
+    bench.configure(redis_cache=redis_server.url, redis_cache_sign=None, redis_cache_timeout=None)
+    monkeypatch.delenv("DONTMANAGE_REDIS_CACHE_SIGN")
+    bench.enter()
+    assert signed_and_deadlines() == (True, 0.2, 0.5), "null is not said"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("redis_cache_sign", "false"), ("redis_cache_timeout", "soon"), ("redis_cache_connect_timeout", [1])],
+)
+def test_a_setting_that_is_none_is_an_error_that_names_it(bench, redis_server, name, value):
+    bench.configure(redis_cache=redis_server.url, **{name: value})
+    with pytest.raises(dontmanage.CacheError, match=name):
+        bench.enter()
+
+
 def test_a_wrong_url_is_an_error_that_shows_no_password(bench):
     bench.configure(redis_cache="http://:s3cret@localhost")
     with pytest.raises(dontmanage.CacheError) as error:

@@ -11,6 +11,7 @@ use clap::CommandFactory;
 use super::{Cli, Context, GlobalArgs, env, run_as, sites};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::settings::{self, BenchDir, PYTHON_PATH, WORKER_LIBRARY_SWITCH, WorkerLibrary};
+use crate::supervise;
 
 /// Commands that both have. They concern the framework's sites, so where it is installed they are its.
 const THE_FRAMEWORKS: &[&str] = &["new-site", "use"];
@@ -110,6 +111,12 @@ fn become_the_framework(context: &Context, bench: &BenchDir, words: &[OsString])
         .args(["-m", "dontmanage.utils.bench_helper", "dontmanage"])
         .args(words)
         .current_dir(bench.sites());
+    if std::env::var_os("BENCH_DIR").is_some_and(|dir| dir != bench.path().as_os_str()) {
+        // A worker of another bench calls; where its cache is, and how it is used, is not for this one.
+        for name in ["BENCH_DIR"].iter().chain(supervise::CACHE_VARIABLES) {
+            command.env_remove(name);
+        }
+    }
     match WorkerLibrary::find_despite_mistakes(bench, &env) {
         Ok(Some(library)) => {
             let path = library.python_path(std::env::var_os(PYTHON_PATH).as_deref());

@@ -91,7 +91,7 @@ pub fn edit_common(bench: &BenchDir, env: Env<'_>, edits: &[(String, Option<Json
 }
 
 /// What workers must agree on and `common_site_config.json` says differently, or not at all although
-/// somebody has set it: addresses and ports. None if the file is right.
+/// somebody has set it: addresses, ports, signing and deadlines. None if the file is right.
 pub fn write_back(bench: &BenchDir, settings: &Settings) -> Result<Option<Change>> {
     let texts = Texts::read(bench)?;
     let mut config = common_config(&texts)?;
@@ -99,7 +99,8 @@ pub fn write_back(bench: &BenchDir, settings: &Settings) -> Result<Option<Change
     Ok(config.is_changed().then(|| Change { path: bench.common_site_config(), text: config.to_string() }))
 }
 
-/// Makes the object say what the settings say about addresses and ports, where they are set.
+/// Makes the object say what the settings say about addresses and ports, and about how workers use the
+/// cache, where they are set.
 pub fn agreed(config: &mut CommonConfig, settings: &Settings) {
     let is_set = |key: &str| settings.origins.is_set(key);
     let mut url = |name: &'static str, server: &RedisServer| {
@@ -124,6 +125,21 @@ pub fn agreed(config: &mut CommonConfig, settings: &Settings) {
             config.text(name).and_then(|text| text.trim().parse().ok()).or_else(|| config.number(name));
         if is_set(key) && said != Some(i64::from(port.number())) {
             config.set(name, &port.number().into());
+        }
+    }
+    let cache = &settings.redis_cache;
+    // Signing is what workers do if nothing is said.
+    if is_set("redis_cache.sign") && (config.has("redis_cache_sign") || !cache.sign) {
+        config.set("redis_cache_sign", &cache.sign.into());
+    }
+    for (key, name, wait) in [
+        ("redis_cache.timeout", "redis_cache_timeout", cache.timeout),
+        ("redis_cache.connect_timeout", "redis_cache_connect_timeout", cache.connect_timeout),
+    ] {
+        let seconds = wait.map(|wait| wait.as_secs_f64());
+        if let Some(seconds) = seconds.filter(|seconds| is_set(key) && config.decimal(name) != Some(*seconds))
+        {
+            config.set(name, &seconds.into());
         }
     }
 }
@@ -317,7 +333,7 @@ fn toml_value(kind: Kind, typed: &str) -> Toml {
             Some(Toml::Array(names.collect::<Array>()))
         }),
         Kind::Probe => typed.parse().ok().filter(Toml::is_inline_table),
-        Kind::Text | Kind::Url | Kind::Size | Kind::Duration => None,
+        Kind::Text | Kind::Url | Kind::Size | Kind::Duration | Kind::Deadline => None,
     };
     value.unwrap_or_else(|| Toml::from(typed))
 }
@@ -334,6 +350,12 @@ fn legacy_value(key: &Key, typed: &str) -> Json {
             Ok(Some(MaxMemory::Limit(bytes))) if bytes == Bytes::from_mib(bytes.mib()) => bytes.mib().into(),
             _ => number().unwrap_or_else(text),
         },
+        Kind::Flag => super::convert::flag(&node, layer).ok().flatten().map_or_else(text, Json::from),
+        Kind::Deadline => {
+            let seconds =
+                super::convert::deadline(&node, layer).ok().flatten().map(|wait| wait.as_secs_f64());
+            seconds.or_else(|| typed.parse().ok()).map_or_else(text, Json::from)
+        }
         Kind::Duration => match super::convert::whole_seconds(&node, layer) {
             Ok(Some(duration)) => duration.as_secs().into(),
             _ => number().unwrap_or_else(text),

@@ -46,6 +46,11 @@ impl CommonConfig {
         self.entries.get(name)?.get().parse().ok()
     }
 
+    /// The number of a key, with its fraction, if it is one.
+    pub fn decimal(&self, name: &str) -> Option<f64> {
+        self.entries.get(name)?.get().parse().ok()
+    }
+
     /// Sets a key.
     pub fn set(&mut self, name: &str, value: &serde_json::Value) {
         let Ok(raw) = serde_json::value::to_raw_value(value) else { return };

@@ -109,6 +109,9 @@ pub fn port(node: &Node, layer: Layer) -> Converted<Port> {
 pub fn flag(node: &Node, layer: Layer) -> Converted<bool> {
     match &node.value {
         Value::Flag(flag) => Ok(Some(*flag)),
+        Value::Null if layer == Layer::CommonSiteConfig => Ok(None),
+        // As Python takes them.
+        Value::Whole(number @ (0 | 1)) if layer == Layer::CommonSiteConfig => Ok(Some(*number == 1)),
         Value::Text(text) if layer >= Layer::Environment => match text.trim().to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Ok(Some(true)),
             "0" | "false" | "no" | "off" => Ok(Some(false)),
@@ -218,6 +221,29 @@ pub fn some_time(node: &Node, layer: Layer) -> Converted<Duration> {
     match duration(node, layer)? {
         Some(Duration::ZERO) => {
             Err(Refusal::kind(node, "more than nothing", "write a duration, like `\"10s\"`"))
+        }
+        other => Ok(other),
+    }
+}
+
+/// How long a worker waits for the cache: a duration; in `common_site_config.json` seconds, with a fraction
+/// if need be.
+pub fn deadline(node: &Node, layer: Layer) -> Converted<Duration> {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let refused = |must_be| {
+        let fix = if layer == Layer::CommonSiteConfig { "`0.2`" } else { "`\"200ms\"`" };
+        Refusal::kind(node, must_be, format!("write what a request may wait, like {fix}"))
+    };
+    let waits = match (&node.value, layer) {
+        (Value::Number(text), Layer::CommonSiteConfig) => {
+            let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            Some(seconds.ok_or_else(|| refused("seconds"))?)
+        }
+        _ => duration(node, layer)?,
+    };
+    match waits {
+        Some(waits) if waits < Duration::from_millis(1) || waits > LONGEST => {
+            Err(refused("from a millisecond to a minute"))
         }
         other => Ok(other),
     }

@@ -158,6 +158,8 @@ fn build(reader: &mut Reader, bench: &BenchDir, machine: Machine) -> Settings {
             maxmemory: maxmemory.unwrap_or_else(|| MaxMemory::Limit(machine.memory.default_maxmemory())),
             maxmemory_policy: policy.unwrap_or(EvictionPolicy::AllkeysLru),
             sign: reader.read("redis_cache.sign", convert::flag).unwrap_or(true),
+            timeout: reader.read("redis_cache.timeout", convert::deadline),
+            connect_timeout: reader.read("redis_cache.connect_timeout", convert::deadline),
             worker_library: reader.read("redis_cache.worker_library", convert::flag).unwrap_or(false),
         },
         redis_queue: queue,

@@ -91,6 +91,10 @@ pub struct RedisCache {
     pub maxmemory_policy: EvictionPolicy,
     /// Whether values are signed with the key of `config/cache.key`.
     pub sign: bool,
+    /// How long a worker waits for an answer. Default: what the library takes for good.
+    pub timeout: Option<Duration>,
+    /// How long a worker waits until it is connected. Default: likewise.
+    pub connect_timeout: Option<Duration>,
     /// Whether the library of this project serves the framework's workers.
     pub worker_library: bool,
 }

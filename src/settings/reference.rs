@@ -65,7 +65,7 @@ const fn kind(kind: Kind) -> &'static str {
         Kind::Port => "a port",
         Kind::Url => "an address",
         Kind::Size => "a size",
-        Kind::Duration => "a duration",
+        Kind::Duration | Kind::Deadline => "a duration",
         Kind::Word => "text, a number or a flag",
         Kind::Names => "a list of names",
         Kind::Probe => "a question, see below",

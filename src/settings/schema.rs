@@ -34,6 +34,8 @@ pub enum Kind {
     Size,
     /// A duration with a unit.
     Duration,
+    /// A duration that is a part of a second, as a rule.
+    Deadline,
     /// Text, a number or a flag, as a directive of redis or a variable takes them.
     Word,
     /// A list of names.
@@ -162,7 +164,24 @@ pub const KEYS: &[Key] = &[
     key("redis_cache.binary", Kind::Text, "the redis-server program for the cache"),
     old("redis_cache.maxmemory", "cache_maxmemory", Kind::Size, "how much memory the cached data may take"),
     key("redis_cache.maxmemory_policy", Kind::Text, "what is thrown out when the cache is full"),
-    key("redis_cache.sign", Kind::Flag, "whether cached values are signed with the key of config/cache.key"),
+    old(
+        "redis_cache.sign",
+        "redis_cache_sign",
+        Kind::Flag,
+        "whether cached values are signed with the key of config/cache.key",
+    ),
+    old(
+        "redis_cache.timeout",
+        "redis_cache_timeout",
+        Kind::Deadline,
+        "how long a worker waits for the cache's answer",
+    ),
+    old(
+        "redis_cache.connect_timeout",
+        "redis_cache_connect_timeout",
+        Kind::Deadline,
+        "how long a worker waits for the cache to accept it",
+    ),
     key(
         "redis_cache.worker_library",
         Kind::Flag,

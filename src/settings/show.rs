@@ -34,6 +34,8 @@ pub fn all(settings: &Settings) -> Vec<Shown> {
     );
     list.add_some("redis_cache.maxmemory_policy", word(POLICIES, cache.maxmemory_policy));
     list.add("redis_cache.sign", cache.sign);
+    list.add_some("redis_cache.timeout", cache.timeout.map(show_duration));
+    list.add_some("redis_cache.connect_timeout", cache.connect_timeout.map(show_duration));
     list.add("redis_cache.worker_library", cache.worker_library);
     list.extra("redis_cache", &cache.server);
     list.server("redis_queue", &settings.redis_queue);

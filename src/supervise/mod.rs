@@ -27,7 +27,7 @@ pub use lock::{Holder, Lock};
 pub use machine::{Id, Instance};
 pub use output::{Output, Stream, Style, Terminal};
 pub use plan::Plan;
-pub use planning::{Choice, Surroundings, environment, plan};
+pub use planning::{CACHE_VARIABLES, Choice, Surroundings, environment, plan};
 pub use remote::{Remote, View, Wish};
 pub use spawn::detached;
 

@@ -210,15 +210,47 @@ def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = T
     url = str(url or DEFAULT_URL)
     if "://" not in url:
         url = f"redis://{url}"
-    key = signing_key(folder) if conf.get("redis_cache_sign", True) else None
-    connect_timeout = float(conf.get("redis_cache_connect_timeout", 0.2))
-    reply_timeout = float(conf.get("redis_cache_timeout", 0.2))
+    key = signing_key(folder) if signs(conf) else None
+    connect_timeout = seconds(conf, "redis_cache_connect_timeout")
+    reply_timeout = seconds(conf, "redis_cache_timeout")
     known = (url, key, connect_timeout, reply_timeout)
     found = _servers.get(known)
     if found is None:
         made = Server(url, signing_key=key, connect_timeout=connect_timeout, reply_timeout=reply_timeout)
         found = _servers.setdefault(known, made)
     return found
+
+
+def said(conf: dict[str, Any], name: str) -> Any:
+    """What the environment says of a setting, else the configuration; None if neither does."""
+    by_environment = os.environ.get(f"DONTMANAGE_{name.upper()}")
+    return by_environment if by_environment else conf.get(name)
+
+
+def signs(conf: dict[str, Any]) -> bool:
+    """Whether values are signed where there is a key: unless it is said that they are not."""
+    sign = said(conf, "redis_cache_sign")
+    if sign in (None, True, 1, "1"):
+        return True
+    if sign in (False, 0, "0"):
+        return False
+    # A word that is misspelt must not be taken for either.
+    raise CacheError(f"`redis_cache_sign` is true or false, not `{sign}`")
+
+
+# How long a request waits for a cache that hangs, if nothing is said.
+DEADLINE = 0.2
+
+
+def seconds(conf: dict[str, Any], name: str) -> float:
+    """A deadline."""
+    given = said(conf, name)
+    if not given:
+        return DEADLINE
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise CacheError(f"`{name}` is a number of seconds, like 0.2, not `{given}`") from None
 
 
 _keys: dict[str, tuple[Signature, str]] = {}

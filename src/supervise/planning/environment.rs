@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -59,6 +60,14 @@ const FOREIGN: &[&str] = &[
 /// Not `BENCH_`: these are settings, and a `bench` that a program calls must see the same ones.
 const FOREIGN_PREFIXES: &[&str] =
     &["CARGO_", "DONTMANAGE_", "HONCHO_", "NEXTEST_", "OVERMIND_", "PM2_", "SUPERVISOR_"];
+
+/// What tells a worker where the cache is, and how to use it.
+pub const CACHE_VARIABLES: &[&str] = &[
+    "DONTMANAGE_REDIS_CACHE",
+    "DONTMANAGE_REDIS_CACHE_SIGN",
+    "DONTMANAGE_REDIS_CACHE_TIMEOUT",
+    "DONTMANAGE_REDIS_CACHE_CONNECT_TIMEOUT",
+];
 
 /// What one process adds to the bench's environment.
 pub(super) struct Own<'a> {
@@ -117,7 +126,19 @@ pub fn of_bench(
         set("DEV_SERVER", OsStr::new("true"));
     }
     set("BENCH_DIR", bench.path().as_os_str());
-    set("DONTMANAGE_REDIS_CACHE", OsStr::new(&cache_url(bench, settings)));
+    let cache = &settings.redis_cache;
+    let seconds = |wait: Option<Duration>| wait.map(|wait| wait.as_secs_f64().to_string());
+    let values = [
+        Some(cache_url(bench, settings)),
+        Some(u8::from(cache.sign).to_string()),
+        seconds(cache.timeout),
+        seconds(cache.connect_timeout),
+    ];
+    for (name, value) in CACHE_VARIABLES.iter().zip(values) {
+        if let Some(value) = value {
+            set(name, OsStr::new(&value));
+        }
+    }
     for (name, value) in &surroundings.dotenv {
         set(name, OsStr::new(value));
     }

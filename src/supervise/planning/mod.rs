@@ -5,7 +5,7 @@ mod environment;
 mod recognise;
 
 use environment::Own;
-pub use environment::{Surroundings, of_bench as environment};
+pub use environment::{CACHE_VARIABLES, Surroundings, of_bench as environment};
 pub(super) use recognise::{own_server, server_program};
 
 use std::collections::BTreeSet;
