@@ -36,6 +36,8 @@ def public_items() -> Iterator[tuple[str, Any]]:
             importlib.import_module(found.name)
             for found in pkgutil.walk_packages(root.__path__, f"{package}.")
             if not found.name.rsplit(".")[-1].startswith("__")
+            # Shown under the framework only, by the tests of `bench`.
+            and not found.name.startswith("dontmanage_cache.framework")
         ]
         for module in modules:
             yield module.__name__, module
@@ -64,6 +66,8 @@ ITEMS = dict(public_items())
 WITHOUT_EXAMPLE = {
     name for name, item in ITEMS.items() if inspect.isclass(item) and issubclass(item, Exception)
 }
+# For the rest of the process, all calls would be the framework's.
+WITHOUT_EXAMPLE.add("dontmanage_cache._core.follow")
 
 
 def text_of(item: Any) -> str:

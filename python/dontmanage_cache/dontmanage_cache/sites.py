@@ -25,13 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SiteNotFoundError",
-    "common_conf",
     "connect",
     "default_server",
     "destroy",
     "init",
-    "server",
-    "server_at",
     "set_user",
 ]
 

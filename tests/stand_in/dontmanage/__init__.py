@@ -10,6 +10,10 @@ __version__ = "15.0.0"
 
 IS_OLDER = int(__version__.split(".")[0]) < 15
 
+if not IS_OLDER:
+    # Before there is any `local`.
+    from dontmanage.utils.caching import request_cache  # noqa: F401
+
 
 class _dict(dict):
     __getattr__ = dict.get

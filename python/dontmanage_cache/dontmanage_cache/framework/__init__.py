@@ -33,6 +33,9 @@ def spec(name: str) -> ModuleSpec | None:
     if getattr(package, "cache", None) is dontmanage_cache.cache:
         # The documented face, which is the library anyway.
         return None
+    from .request import take_over
+
+    take_over()
     file = os.path.join(os.path.dirname(__file__), f"{name.rpartition('.')[2]}.py")
     return importlib.util.spec_from_file_location(name, file)
 

@@ -6,12 +6,8 @@ from typing import Any
 
 from dontmanage_cache import caching
 from dontmanage_cache.framework import original
-from dontmanage_cache.framework.request import framework
 
 __all__ = ["redis_cache", "request_cache", "site_cache"]
-
-# What a request keeps for itself is the framework's to keep, and to empty.
-vars(caching)["local"] = framework.local
 
 redis_cache = caching.redis_cache
 request_cache = caching.request_cache

@@ -8,10 +8,11 @@ from typing import Any
 
 import dontmanage
 
+from .. import caching
 from .._core import Frame, Server, follow
 from ..sites import common_conf, server
 
-__all__ = ["bench_server", "here", "sites_path"]
+__all__ = ["bench_server", "here", "sites_path", "take_over"]
 
 framework: Any = dontmanage
 
@@ -32,8 +33,8 @@ def sites_path() -> str | None:
 
 def here() -> Frame | None:
     """The frame of the request; None outside of any."""
-    local = framework.local
     try:
+        local = framework.local
         kept = local.cache
         conf = local.conf
     except AttributeError:
@@ -48,6 +49,25 @@ def here() -> Frame | None:
     return frame
 
 
+class Local:
+    """The framework's `local`, which may not be made yet when the framework imports what is served."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(framework.local, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(framework.local, name, value)
+
+
+def take_over() -> None:
+    """From now on the site, the user and the request are those of the framework, for all of this library."""
+    follow(here)
+    # What a request keeps for itself is the framework's to keep, and to empty.
+    vars(caching)["local"] = Local()
+
+
 def bench_server(url: str) -> Server | None:
     """The server at an address of the framework's; None for the cache of the bench, which each site's own
     configuration names."""
@@ -56,6 +76,3 @@ def bench_server(url: str) -> Server | None:
     if Server(url).full_url() == server(conf, folder, by_environment=False).full_url():
         return None
     return server({**conf, "redis_cache": url}, folder, by_environment=False)
-
-
-follow(here)
