@@ -19,6 +19,8 @@ from dontmanage_cache.commands import Command
 
 import dontmanage
 
+# What the awaitable calls are made of, and nobody else uses.
+INNER = {"Asker", "AwaitedCall", "Pending"}
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 # The prefix that the examples show.
 PREFIX = "_3f1b8c2a"
@@ -43,7 +45,11 @@ def public_items() -> Iterator[tuple[str, Any]]:
             yield module.__name__, module
             for name in getattr(module, "__all__", ()):
                 item = getattr(module, name)
-                if id(item) in seen or not (inspect.isclass(item) or inspect.isroutine(item)):
+                if (
+                    name in INNER
+                    or id(item) in seen
+                    or not (inspect.isclass(item) or inspect.isroutine(item))
+                ):
                     continue
                 seen.add(id(item))
                 yield f"{module.__name__}.{name}", item

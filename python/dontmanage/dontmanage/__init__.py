@@ -24,6 +24,24 @@ from dontmanage_cache import (
     set_user,
 )
 
+# `typing` costs more to import than all of the library.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dontmanage_cache import acache
+
+
+def __getattr__(name: str) -> "Any":
+    """`acache` is made at its first use: most processes have no event loop."""
+    if name == "acache":
+        from dontmanage_cache import acache
+
+        globals()["acache"] = acache
+        return acache
+    raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -31,6 +49,7 @@ __all__ = [
     "NoSiteError",
     "SiteNotFoundError",
     "_dict",
+    "acache",
     "cache",
     "clear_cache",
     "conf",

@@ -22,6 +22,7 @@ __all__ = [
     "LocalCopy",
     "NoSiteError",
     "SiteNotFoundError",
+    "acache",
     "cache",
     "clear_cache",
     "conf",
@@ -35,6 +36,24 @@ __all__ = [
 
 cache = Cache()
 """The cache of the site that this thread or task is in."""
+
+# `typing` costs more to import than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .awaitable import acache
+
+
+def __getattr__(name: str) -> "Any":
+    """`acache` is made at its first use: most processes have no event loop."""
+    if name == "acache":
+        from .awaitable import acache
+
+        globals()["acache"] = acache
+        return acache
+    raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
+
 
 local = Local()
 """Attributes of this thread or task."""

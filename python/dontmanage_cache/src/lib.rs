@@ -5,8 +5,10 @@
 //! costs more than all the rest of a local hit.
 
 mod arguments;
+mod awaited;
 mod cache;
 mod calls;
+mod changes;
 mod context;
 mod copying;
 mod documents;
@@ -28,6 +30,8 @@ use pyo3::prelude::*;
 /// ```
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::awaited::{Asker, Pending};
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! `dontmanage.local.cache`: what this request has read and written, so that it does not ask twice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dontmanage_cache::{Beginning, LocalCopy as Copies, Ttl};
@@ -8,6 +8,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
+use crate::changes::Changes;
 use crate::copying::Kept;
 use crate::full_key::{KeyBuffer, push_text};
 use crate::pickling::dumps;
@@ -27,6 +28,10 @@ pub struct LocalCopy {
     copies: Mutex<Copies<Kept>>,
     /// How often the request has changed documents.
     changes: AtomicU64,
+    /// How many exchanges are under way whose results may be kept here.
+    watchers: AtomicUsize,
+    /// What was changed while there were any.
+    latest: Mutex<Changes>,
 }
 
 #[pymethods]
@@ -45,6 +50,7 @@ impl LocalCopy {
     /// (0, 42)
     /// ```
     pub fn clear(&self) {
+        self.note(Changes::note_all);
         self.lock().clear();
     }
 
@@ -90,7 +96,7 @@ impl LocalCopy {
         default: &Bound<'py, pyo3::types::PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let found = self.found(key)?;
-        self.lock().remove(&full(key)?);
+        self.remove(&full(key)?);
         match found {
             Some(value) => Ok(value),
             None => default.get_item(0).map_err(|_| PyKeyError::new_err(key.clone().unbind())),
@@ -112,7 +118,7 @@ impl LocalCopy {
         if !self.__contains__(key)? {
             return Err(PyKeyError::new_err(key.clone().unbind()));
         }
-        self.lock().remove(&name);
+        self.remove(&name);
         Ok(())
     }
 
@@ -190,6 +196,12 @@ impl LocalCopy {
 
     /// Keeps a value. `object` is looked at, and shared only if nobody can change it.
     pub fn put(&self, key: &[u8], object: &Bound<'_, PyAny>, pickle: Bound<'_, PyBytes>, left: Ttl) {
+        self.note(|changes| changes.note(key));
+        self.put_found(key, object, pickle, left);
+    }
+
+    /// As [`put`](Self::put), for what was there already.
+    pub fn put_found(&self, key: &[u8], object: &Bound<'_, PyAny>, pickle: Bound<'_, PyBytes>, left: Ttl) {
         let weight = pickle.as_bytes().len();
         let kept = Kept::new(object, pickle);
         self.lock().put(key, kept, weight, left);
@@ -219,24 +231,67 @@ impl LocalCopy {
         pickle: Bound<'_, PyBytes>,
         left: Ttl,
     ) {
+        self.note(|changes| changes.note(key));
+        self.put_field_found(key, field, object, pickle, left);
+    }
+
+    /// As [`put_field`](Self::put_field), for what was there already.
+    pub fn put_field_found(
+        &self,
+        key: &[u8],
+        field: &[u8],
+        object: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
         let weight = pickle.as_bytes().len();
         let kept = Kept::new(object, pickle);
         self.lock().put_field(key, field, kept, weight, left);
     }
 
+    /// Begins to watch for changes. How many there were so far.
+    pub fn watch(&self) -> u64 {
+        self.watchers.fetch_add(1, Ordering::Relaxed);
+        self.noted()
+    }
+
+    pub fn unwatch(&self) {
+        self.watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many changes there were, that somebody watched for.
+    pub fn noted(&self) -> u64 {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).count()
+    }
+
+    /// Whether the key was changed after so many changes. Rather yes than no.
+    pub fn changed_since(&self, count: u64, key: &[u8]) -> bool {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).since(count, key)
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Changes)) {
+        if self.watchers.load(Ordering::Relaxed) > 0 {
+            change(&mut self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     pub fn remove(&self, key: &[u8]) {
+        self.note(|changes| changes.note(key));
         self.lock().remove(key);
     }
 
     pub fn remove_field(&self, key: &[u8], field: &[u8]) {
+        self.note(|changes| changes.note(key));
         self.lock().remove_field(key, field);
     }
 
     pub fn remove_beginning(&self, beginning: &Beginning) {
+        self.note(Changes::note_all);
         self.lock().remove_beginning(beginning);
     }
 
     pub fn expire(&self, key: &[u8], left: Ttl) {
+        self.note(|changes| changes.note(key));
         self.lock().expire(key, left);
     }
 

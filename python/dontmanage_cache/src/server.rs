@@ -1,5 +1,6 @@
 //! A server with the key that signs the values there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dontmanage_cache::{
@@ -25,7 +26,7 @@ const DEADLINE: f64 = 0.2;
 #[pyclass(frozen, module = "dontmanage_cache._core")]
 pub struct Server {
     /// Of no site in particular.
-    cache: Cache,
+    cache: Arc<Cache>,
 }
 
 #[pymethods]
@@ -48,9 +49,8 @@ impl Server {
             .look_aside(true);
         let nobody = KeyPrefix::new("-").map_err(|error| CacheError::new_err(error.to_string()))?;
         let cache = Cache::new(Client::with_options(url, options), nobody);
-        Ok(Self {
-            cache: signing_key.map_or_else(|| cache.clone(), |key| cache.clone().with_signing_key(key)),
-        })
+        let cache = signing_key.map_or_else(|| cache.clone(), |key| cache.clone().with_signing_key(key));
+        Ok(Self { cache: Arc::new(cache) })
     }
 
     /// The server's URL, its password hidden.
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// The cache of a site there; its full keys are made elsewhere.
-    pub fn cache(&self) -> &Cache {
+    pub fn cache(&self) -> &Arc<Cache> {
         &self.cache
     }
 }

@@ -222,7 +222,7 @@ impl Cache {
 }
 
 /// A field's name as text. One that is no text keeps its bytes, as file names do.
-fn field_name<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub fn field_name<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(text) = std::str::from_utf8(name) {
         return Ok(PyString::new(py, text).into_any());
     }

@@ -45,6 +45,12 @@ impl Here<'_, '_> {
         }
     }
 
+    /// The same, to be held on to.
+    pub fn own_copy(&self) -> Option<Py<LocalCopy>> {
+        self.copy()?;
+        self.frame().map(|frame| frame.cache(self.py))
+    }
+
     pub fn server(&self) -> PyResult<&Server> {
         if let Some(server) = self.cache.server.get() {
             return Ok(server.get());

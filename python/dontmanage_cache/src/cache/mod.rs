@@ -10,7 +10,9 @@ mod many;
 mod raw;
 mod values;
 
+pub use hashes::field_name;
 pub use here::Here;
+pub use raw::object;
 pub use values::left;
 
 use std::sync::OnceLock;

@@ -138,7 +138,8 @@ impl Cache {
     }
 }
 
-fn object<'py>(py: Python<'py>, reply: Option<&Reply>) -> PyResult<Bound<'py, PyAny>> {
+/// What a server said, as Python has it: text is bytes, nothing is None.
+pub fn object<'py>(py: Python<'py>, reply: Option<&Reply>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match reply {
         Some(Reply::Int(number)) => number.into_pyobject(py)?.into_any(),
         Some(Reply::Bulk(bytes) | Reply::Status(bytes)) => PyBytes::new(py, bytes).into_any(),

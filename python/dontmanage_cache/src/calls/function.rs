@@ -164,9 +164,10 @@ impl CachedFunction {
             copy.remove_beginning(&beginning);
         }
         let server = here.server()?;
-        let cache = prefix
-            .as_ref()
-            .map_or_else(|| server.cache().clone(), |prefix| server.cache().for_site(prefix.clone()));
+        let cache = prefix.as_ref().map_or_else(
+            || server.cache().as_ref().clone(),
+            |prefix| server.cache().for_site(prefix.clone()),
+        );
         let removed = py.detach(|| self.memo.clear(&cache, whose));
         if removed.is_err() {
             server.store().note_dropped_write();

@@ -1,0 +1,268 @@
+//! Hashes: values by name and field.
+
+use dontmanage_cache::{Answer, Question, Ttl};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use super::asker::{Asker, number, truth};
+use super::crew::Pace;
+use super::watch::{Watch, taken};
+use crate::arguments::several;
+use crate::cache::field_name;
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key, text};
+use crate::pickling::{dumps, loads};
+
+impl Asker {
+    pub(super) fn find_in_hash<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        if field.is_none() {
+            return Ok(self.missing.bind(py).clone());
+        }
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field = text(field)?;
+        if let Some(copy) = here.copy()
+            && let Some(value) = copy.lend_field(py, &full, &field)?
+        {
+            return Ok(value);
+        }
+        let watch = here.own_copy().map(Watch::new);
+        let question =
+            Question::FindField { key: full.to_vec(), field: field.to_vec(), timed: watch.is_some() };
+        let (site, missing) = (Self::site(&here)?, self.missing.clone_ref(py));
+        Self::ask_question(py, &here, question, move |py, question, answer| {
+            if let (Answer::Found(found), Question::FindField { key, field, .. }) = (answer, question) {
+                if let Some(value) = taken(py, &key, Some(&field), &found, watch.as_ref())? {
+                    return Ok(value);
+                }
+                site.store().note_unreadable();
+            }
+            Ok(missing.into_bound(py))
+        })
+    }
+
+    pub(super) fn store_in_hash<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        shared: bool,
+        local: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        if field.is_none() {
+            return Ok(py.None().into_bound(py));
+        }
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field = text(field)?;
+        let pickle = dumps(value)?;
+        let watch = here.own_copy().map(|copy| Watch::for_write(copy, &full, Some(&field)));
+        let question = Question::SetField {
+            key: full.to_vec(),
+            field: field.to_vec(),
+            pickle: pickle.as_bytes().to_vec(),
+        };
+        let (value, pickle) = (value.clone().unbind(), pickle.unbind());
+        Self::ask_question(py, &here, question, move |py, question, answer| {
+            if let (Some(watch), Question::SetField { key, field, .. }) = (&watch, question) {
+                // What the server would not take is not there for this request either.
+                if local && !matches!(answer, Answer::Refused) {
+                    let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                    watch.keep_stored(&key, Some(&field), value, pickle, Ttl::Unlimited);
+                } else {
+                    watch.forget(&key, Some(&field));
+                }
+            }
+            Ok(py.None().into_bound(py))
+        })
+    }
+
+    pub(super) fn all_fields<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let site = Self::site(&here)?;
+        Self::read(
+            py,
+            &here,
+            Pace::Quick,
+            move |site| site.store().hgetall(&full),
+            move |py, fields| {
+                let values = PyDict::new(py);
+                for (field, pickle) in fields.unwrap_or_default() {
+                    let Ok(pickle) = pickle else { continue };
+                    match loads(&PyBytes::new(py, &pickle))? {
+                        Some(value) => values.set_item(field_name(py, &field)?, value)?,
+                        None => site.store().note_unreadable(),
+                    }
+                }
+                Ok(values.into_any())
+            },
+        )
+    }
+
+    pub(super) fn is_in_hash<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        if field.is_none() {
+            return truth(py, false);
+        }
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let field = text(field)?;
+        Self::read(
+            py,
+            &here,
+            Pace::Quick,
+            move |site| site.store().hexists(&full, &field),
+            |py, is_there| truth(py, is_there.unwrap_or(false)),
+        )
+    }
+
+    pub(super) fn names_in_hash<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        Self::read(
+            py,
+            &here,
+            Pace::Quick,
+            move |site| site.store().hkeys(&full),
+            |py, names| {
+                let names = names.unwrap_or_default();
+                Ok(PyList::new(py, names.iter().map(|name| PyBytes::new(py, name)))?.into_any())
+            },
+        )
+    }
+
+    pub(super) fn delete_in_hash<'py>(
+        &self,
+        name: &Bound<'py, PyAny>,
+        fields: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = name.py();
+        let here = self.cache.get().here(py)?;
+        let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
+        let fields: Vec<KeyBuffer> = several(fields)?.iter().map(text).collect::<PyResult<_>>()?;
+        if fields.is_empty() {
+            return number(py, 0);
+        }
+        let watch = here.own_copy().map(Watch::new);
+        let (key, forgotten) = (full.clone(), fields.clone());
+        let forget = move || {
+            for field in &forgotten {
+                if let Some(watch) = &watch {
+                    watch.forget(&key, Some(field));
+                }
+            }
+        };
+        forget();
+        Self::write(
+            py,
+            &here,
+            Pace::Quick,
+            move |site| site.store().hdel(&full, &fields),
+            move |py, removed| {
+                forget();
+                number(py, removed.unwrap_or(0))
+            },
+        )
+    }
+
+    pub(super) fn delete_in_hashes<'py>(
+        &self,
+        names: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = names.py();
+        let here = self.cache.get().here(py)?;
+        let full: Vec<KeyBuffer> = several(names)?
+            .iter()
+            .map(|name| full_key(py, here.frame(), name, Whose::shared(shared)))
+            .collect::<PyResult<_>>()?;
+        if field.is_none() || full.is_empty() {
+            return number(py, 0);
+        }
+        let field = text(field)?;
+        let watch = here.own_copy().map(Watch::new);
+        let (keys, forgotten) = (full.clone(), field.clone());
+        let forget = move || {
+            for key in &keys {
+                if let Some(watch) = &watch {
+                    watch.forget(key, Some(&forgotten));
+                }
+            }
+        };
+        forget();
+        Self::write(
+            py,
+            &here,
+            Pace::Quick,
+            move |site| site.store().hdel_names(&full, &field),
+            move |py, removed| {
+                forget();
+                number(py, removed.unwrap_or(0))
+            },
+        )
+    }
+
+    pub(super) fn delete_in_hashes_beginning<'py>(
+        &self,
+        names: &Bound<'py, PyAny>,
+        field: &Bound<'py, PyAny>,
+        shared: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = names.py();
+        let here = self.cache.get().here(py)?;
+        let beginning = beginning(py, here.frame(), names, Whose::shared(shared))?;
+        if field.is_none() {
+            return number(py, 0);
+        }
+        let field = text(field)?;
+        let watch = here.own_copy().map(Watch::new);
+        let (sought, forgotten) = (beginning, field.clone());
+        let kept = watch.as_ref().map_or_else(Vec::new, |watch| watch.copy().keys_beginning(&sought));
+        let forget = move |keys: &[Vec<u8>]| {
+            for key in keys {
+                if let Some(watch) = &watch {
+                    watch.forget(key, Some(&forgotten));
+                }
+            }
+        };
+        forget(&kept);
+        Self::write(
+            py,
+            &here,
+            Pace::Slow,
+            move |site| {
+                let keys = site.store().keys(&sought)?;
+                Ok((site.store().hdel_names(&keys, &field)?, keys))
+            },
+            move |py, removed| {
+                let (removed, keys) = removed.unwrap_or_default();
+                forget(&keys);
+                number(py, removed)
+            },
+        )
+    }
+}

@@ -1,0 +1,106 @@
+//! What an exchange that takes its time may still tell the request's copy, when it is over.
+
+use dontmanage_cache::{Found, Ttl};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::local_copy::LocalCopy;
+
+/// The copy, watched for what others do to it meanwhile: an old value must not overwrite theirs.
+pub struct Watch {
+    copy: Py<LocalCopy>,
+    since: u64,
+}
+
+impl Watch {
+    /// For a read.
+    pub fn new(copy: Py<LocalCopy>) -> Self {
+        let since = copy.get().watch();
+        Self { copy, since }
+    }
+
+    /// For a write: until it is over, nobody knows what is there.
+    pub fn for_write(copy: Py<LocalCopy>, key: &[u8], field: Option<&[u8]>) -> Self {
+        let mut watch = Self::new(copy);
+        watch.forget(key, field);
+        watch.begin();
+        watch
+    }
+
+    /// What has been changed so far does not count.
+    pub fn begin(&mut self) {
+        self.since = self.copy.get().noted();
+    }
+
+    pub fn is_unchanged(&self, key: &[u8]) -> bool {
+        !self.copy.get().changed_since(self.since, key)
+    }
+
+    pub fn copy(&self) -> &LocalCopy {
+        self.copy.get()
+    }
+
+    /// Keeps what was found, unless it has been changed since the question.
+    pub fn keep(
+        &self,
+        key: &[u8],
+        field: Option<&[u8]>,
+        value: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
+        let copy = self.copy.get();
+        match field {
+            _ if !self.is_unchanged(key) => {}
+            None => copy.put_found(key, value, pickle, left),
+            Some(field) => copy.put_field_found(key, field, value, pickle, left),
+        }
+    }
+
+    /// As [`keep`](Self::keep) for what was stored. If another write was under way at the same time, nobody
+    /// knows which was the last.
+    pub fn keep_stored(
+        &self,
+        key: &[u8],
+        field: Option<&[u8]>,
+        value: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
+        let copy = self.copy.get();
+        match field {
+            _ if !self.is_unchanged(key) => self.forget(key, field),
+            None => copy.put(key, value, pickle, left),
+            Some(field) => copy.put_field(key, field, value, pickle, left),
+        }
+    }
+
+    pub fn forget(&self, key: &[u8], field: Option<&[u8]>) {
+        match field {
+            None => self.copy.get().remove(key),
+            Some(field) => self.copy.get().remove_field(key, field),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.copy.get().unwatch();
+    }
+}
+
+/// An object of what was found, kept for this request. None if it can't be read.
+pub fn taken<'py>(
+    py: Python<'py>,
+    key: &[u8],
+    field: Option<&[u8]>,
+    found: &Found,
+    watch: Option<&Watch>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let pickle = PyBytes::new(py, &found.pickle);
+    let Some(value) = crate::pickling::loads(&pickle)? else { return Ok(None) };
+    if let Some(watch) = watch {
+        watch.keep(key, field, &value, pickle, found.left);
+    }
+    Ok(Some(value))
+}
