@@ -7,6 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import cache
 import commands
 import ending
 import launch
@@ -21,6 +22,7 @@ PARTS = {
     "memory": (memory.run, 3),
     "lines": (lines.run, 3),
     "ending": (ending.run, 7),
+    "cache": (cache.run, 7),
 }
 
 
@@ -30,20 +32,27 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="how often each figure is measured")
     args = parser.parse_args()
     print(f"Machine: {machine.describe()}")
-    versions = [
+    parts = args.parts or list(PARTS)
+    if parts != ["cache"]:
+        print(f"Versions: {', '.join(versions())}")
+    with tempfile.TemporaryDirectory(prefix="benches-") as folder:
+        stand = Stand(Path(folder))
+        for part in parts:
+            measure, runs = PARTS[part]
+            measure(stand, args.runs or runs)
+
+
+def versions() -> list[str]:
+    """Of the tools."""
+    found = [
         f"bench {machine.version(str(OURS), '--version', word=1)}",
         f"frappe-bench {machine.version(str(PEERS / 'bench'), '--version', word=0)}",
         f"honcho {machine.version(str(PEERS / 'honcho'), 'version', word=1)}",
         f"redis-server {machine.version('redis-server', '--version', word=2)}",
     ]
     if ULTRAMAN.exists():
-        versions.append(f"ultraman {machine.version(str(ULTRAMAN), '--version', word=1)}")
-    print(f"Versions: {', '.join(versions)}")
-    with tempfile.TemporaryDirectory(prefix="benches-") as folder:
-        stand = Stand(Path(folder))
-        for part in args.parts or PARTS:
-            measure, runs = PARTS[part]
-            measure(stand, args.runs or runs)
+        found.append(f"ultraman {machine.version(str(ULTRAMAN), '--version', word=1)}")
+    return found
 
 
 main()
