@@ -40,6 +40,6 @@ fn main() -> ExitCode {
         });
     }
     let stats = slow_add::cache_stats();
-    println!("{} hits, {} computed in {:?}", stats.hits, stats.computed, stats.compute_time);
+    println!("{} hits, {} computed in {:?}", stats.hits, stats.computed, stats.compute_times.total());
     ExitCode::SUCCESS
 }

@@ -80,6 +80,13 @@ impl Breaker {
         self.retry_at.load(Ordering::Acquire) != 0
     }
 
+    /// How long ago the outage began, and when a call may look again; none if there is none.
+    pub(crate) fn outage(&self, now: Duration) -> Option<(Duration, Duration)> {
+        let retry_at = Duration::from_nanos(self.retry_at.load(Ordering::Acquire));
+        let since = Duration::from_nanos(self.opened_at.load(Ordering::Relaxed));
+        (!retry_at.is_zero()).then(|| (now.saturating_sub(since), retry_at.saturating_sub(now)))
+    }
+
     pub(crate) fn admit(&self, now: impl FnOnce() -> Duration) -> Admission {
         let retry_at = self.retry_at.load(Ordering::Acquire);
         if retry_at == 0 {

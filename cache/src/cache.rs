@@ -77,6 +77,13 @@ impl Cache {
         Self { client, prefix, signing_key: None, local: None }
     }
 
+    /// The cache of no site in particular, for bindings that make full keys themselves, and for
+    /// [`for_site`](Self::for_site).
+    #[must_use]
+    pub fn of_no_site(client: Client) -> Self {
+        Self::new(client, KeyPrefix::nobodys())
+    }
+
     /// The same cache with signed values: what was not signed with this key, or is not where it was put,
     /// is a miss and is never read.
     #[must_use]
@@ -102,7 +109,8 @@ impl Cache {
     /// The pickles at full keys, without regard to a site or a request's copy.
     #[must_use]
     pub fn store(&self) -> Store<'_> {
-        Store::new(&self.client, self.signing_key.as_deref())
+        let store = Store::new(&self.client, self.signing_key.as_deref());
+        if self.prefix.is_nobodys() { store } else { store.of_site(&self.prefix) }
     }
 
     /// The client.

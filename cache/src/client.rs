@@ -11,8 +11,10 @@ use crate::documents::Owed;
 use crate::error::RedisError;
 use crate::event::{Event, Listener};
 use crate::pool::Pool;
+use crate::prefixes::PrefixStats;
+use crate::process;
 use crate::resp::Reply;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, ServerState, Stats};
 use crate::url::RedisUrl;
 
 /// How a client behaves.
@@ -173,7 +175,7 @@ impl Client {
                 look_aside,
                 pack_above,
                 listener,
-                counters: Counters::default(),
+                counters: Counters::new(),
                 owed: Owed::default(),
                 made: Instant::now(),
                 skipped_before: AtomicU64::new(0),
@@ -194,10 +196,48 @@ impl Client {
         self.inner.deadlines
     }
 
-    /// Counts since the client was made.
+    /// Counts since the client was made, or [began anew](Self::reset_stats); in a forked child, since the fork.
+    ///
+    /// ```no_run
+    /// # let client: dontmanage_cache::Client = unimplemented!();
+    /// let stats = client.stats();
+    /// println!(
+    ///     "{} hits ({} without asking), {} misses, half of the reads within {:?}",
+    ///     stats.hits,
+    ///     stats.local_hits,
+    ///     stats.misses,
+    ///     stats.read_times.quantile(0.5)
+    /// );
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
+        process::seen(std::process::id());
         self.inner.counters.snapshot()
+    }
+
+    /// The same by prefix of the keys. What is counted in [`stats`](Self::stats) and concerns no key in
+    /// particular is in none of them.
+    #[must_use]
+    pub fn prefix_stats(&self) -> PrefixStats {
+        process::seen(std::process::id());
+        self.inner.counters.prefixes.snapshot()
+    }
+
+    /// Lets all counts of this process begin anew.
+    pub fn reset_stats(&self) {
+        process::seen(std::process::id());
+        self.inner.counters.clear();
+        self.inner.skipped_before.store(0, Ordering::Relaxed);
+    }
+
+    /// What is known of the server, without asking it.
+    #[must_use]
+    pub fn state(&self) -> ServerState {
+        let inner = &*self.inner;
+        inner
+            .breaker
+            .outage(inner.made.elapsed())
+            .map_or(ServerState::Up, |(since, retry_in)| ServerState::Away { since, retry_in })
     }
 
     /// Whether the server was away at the last look, so that calls are not tried for now.
@@ -334,6 +374,8 @@ impl Inner {
         exchange: &mut impl FnMut(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
         let pid = std::process::id();
+        process::seen(pid);
+        self.counters.renew();
         if let Some(mut connection) = self.pool.take(pid) {
             let result = exchange(&mut connection);
             match result {
@@ -362,7 +404,8 @@ impl Inner {
 
     fn note_success(&self, call: Call) {
         if let Some(lasted) = self.breaker.succeed(|| self.made.elapsed()) {
-            let skipped = self.counters.skipped.get() - self.skipped_before.load(Ordering::Relaxed);
+            let skipped =
+                self.counters.skipped.get().saturating_sub(self.skipped_before.load(Ordering::Relaxed));
             self.listener.tell(&Event::OutageEnded { address: &self.address, lasted, skipped });
         }
         if call == Call::Write

@@ -51,6 +51,9 @@ pub enum Rejection {
     /// An envelope, but no key to check it with.
     #[error("it is signed, and there is no key to check it with")]
     NoKey,
+    /// Cut off before the end of its head.
+    #[error("it is cut off")]
+    Truncated,
     /// Cut off, changed, signed with another key, or moved from another place.
     #[error("its signature is not right for this key")]
     Signature,
@@ -113,7 +116,7 @@ pub(crate) fn open<'a>(
         Some(_) if !signed => return Err(Rejection::Unsigned),
         Some(key) => key,
     };
-    let (header, payload) = bytes.split_at_checked(HEADER).ok_or(Rejection::Signature)?;
+    let (header, payload) = bytes.split_at_checked(HEADER).ok_or(Rejection::Truncated)?;
     let (head, given) = header.split_at(TAG_START);
     let expected = tag(key, place, head, payload);
     // blake3 compares whole hashes in constant time: the given tag with the rest of the expected one.

@@ -42,6 +42,15 @@ impl KeyPrefix {
         Ok(Self { with_bar: format!("{prefix}|").into() })
     }
 
+    /// A prefix that no site has, because none is empty.
+    pub(crate) fn nobodys() -> Self {
+        Self { with_bar: "|".into() }
+    }
+
+    pub(crate) fn is_nobodys(&self) -> bool {
+        self.with_bar.len() == 1
+    }
+
     /// The prefix itself, without the `|`.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -91,6 +91,8 @@ mod offload;
 mod packing;
 pub mod pickle;
 mod pool;
+mod prefixes;
+mod process;
 mod questions;
 mod request;
 mod resp;
@@ -102,6 +104,8 @@ mod signing_key;
 mod stats;
 mod store;
 mod strict;
+mod tally;
+mod times;
 #[cfg(feature = "serde")]
 mod typed;
 mod url;
@@ -130,14 +134,18 @@ pub use lifetime::{Lifetime, Ttl};
 pub use local_copy::{Limits, LocalCopy};
 #[cfg(feature = "async")]
 pub use offload::set_offload;
+pub use prefixes::{LocalHits, PrefixStats};
+pub use process::after_fork;
 pub use questions::{Answer, Question};
 pub use request::Request;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
 pub use signing_key::{SigningKey, SigningKeyError};
-pub use stats::Stats;
+pub use stats::{Refusals, ServerState, Stats, Unreadable};
 pub use store::{Found, Store};
 pub use strict::Strict;
+pub use tally::Tally;
+pub use times::Times;
 #[cfg(feature = "serde")]
 pub use typed::StoreError;
 pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};

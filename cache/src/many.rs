@@ -51,17 +51,16 @@ impl Strict<'_> {
         let keys = self.full(keys);
         let counters = self.cache().client.counters();
         let Some(local) = &self.cache().local else {
-            let found = self.store().find_many(&keys)?.into_iter();
-            return Ok(found.map(|found| self.value_of(found)).collect());
+            let found = self.store().find_many(&keys)?;
+            return Ok(keys.iter().zip(found).map(|(key, found)| self.value_of(key, found)).collect());
         };
         let changes = local.changes();
         let mut values: Vec<_> = keys
             .iter()
             .map(|key| {
                 let pickle = local.get(key, None)?;
-                counters.hits.add();
-                counters.local_hits.add();
-                Some(self.unpickled(&pickle).map(Some))
+                counters.local_hit(self.store().name(key));
+                Some(self.unpickled(key, &pickle).map(Some))
             })
             .collect();
         let missing: Vec<&Vec<u8>> =
@@ -72,7 +71,7 @@ impl Strict<'_> {
             if let Ok(Some(found)) = &found {
                 local.found(key, None, &found.pickle, found.left, changes);
             }
-            *value = Some(self.value_of(found));
+            *value = Some(self.value_of(key, found));
         }
         Ok(values.into_iter().map(|value| value.unwrap_or(Ok(None))).collect())
     }
@@ -101,8 +100,9 @@ impl Strict<'_> {
 
     fn value_of(
         self,
+        key: &[u8],
         found: Result<Option<crate::store::Found>, CacheError>,
     ) -> Result<Option<Value>, CacheError> {
-        found?.map(|found| self.unpickled(&found.pickle)).transpose()
+        found?.map(|found| self.unpickled(key, &found.pickle)).transpose()
     }
 }

@@ -1,6 +1,8 @@
 //! Questions of several callers, answered in one round trip: for event loops, whose tasks ask at the same
 //! time and must not be held up by each other.
 
+use std::time::{Duration, Instant};
+
 use crate::client::Call;
 use crate::connection::Pipeline;
 use crate::envelope::Place;
@@ -9,6 +11,7 @@ use crate::lifetime::{Lifetime, Ttl};
 use crate::memo;
 use crate::resp::Reply;
 use crate::store::{Found, Store, add_set, found, still_there};
+use crate::tally::{Counts, Note};
 
 /// What one caller wants of the server: a single step, that others may travel with.
 ///
@@ -119,8 +122,8 @@ impl Question {
         }
     }
 
-    /// Appends its commands.
-    fn add(&self, store: Store<'_>, pipeline: &mut Pipeline) {
+    /// Appends its commands. How many bytes the value has that it stores.
+    fn add(&self, store: Store<'_>, pipeline: &mut Pipeline) -> usize {
         match self {
             Self::Find { key, timed } => {
                 pipeline.add(&[b"GET", key]);
@@ -137,11 +140,15 @@ impl Question {
             }
             Self::Set { key, pickle, lifetime } => {
                 let sealed = store.sealed(Place { key, field: None }, pickle, *lifetime);
-                add_set(pipeline, key, sealed.as_deref().unwrap_or(pickle), *lifetime);
+                let stored = sealed.as_deref().unwrap_or(pickle);
+                add_set(pipeline, key, stored, *lifetime);
+                return stored.len();
             }
             Self::SetField { key, field, pickle } => {
                 let sealed = store.sealed(Place { key, field: Some(field) }, pickle, Lifetime::NONE);
-                pipeline.add(&[b"HSET", key, field, sealed.as_deref().unwrap_or(pickle)]);
+                let stored = sealed.as_deref().unwrap_or(pickle);
+                pipeline.add(&[b"HSET", key, field, stored]);
+                return stored.len();
             }
             Self::Command { words, .. } => {
                 let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -149,29 +156,58 @@ impl Question {
             }
             Self::Peek(call) => call.add_get(pipeline),
         }
+        0
+    }
+
+    /// What is counted of its key; none for a command, which may be about anything.
+    fn counts<'c>(&'c self, store: Store<'c>) -> Option<&'c Counts> {
+        match self {
+            Self::Find { key, .. }
+            | Self::FindField { key, .. }
+            | Self::Set { key, .. }
+            | Self::SetField { key, .. } => Some(store.counts(key)),
+            Self::Command { .. } => None,
+            Self::Peek(call) => Some(call.counts()),
+        }
     }
 
     /// Reads the replies to its commands. An error is one that the server told.
-    fn read(&mut self, store: Store<'_>, mut replies: Vec<Reply>) -> Result<Answer, RedisError> {
+    fn read(
+        &mut self,
+        store: Store<'_>,
+        mut replies: Vec<Reply>,
+        took: Duration,
+        stored: usize,
+    ) -> Result<Answer, RedisError> {
         let left = if replies.len() > 1 { replies.pop() } else { None };
         let reply = match (replies.pop(), self) {
             (Some(Reply::Error(error)), _) => return Err(store.client().refused(error)),
             (None, _) => return Ok(Answer::Away),
             (Some(reply), Self::Peek(call)) => {
                 return Ok(call
-                    .peeked(&reply, left.as_ref())
+                    .peeked(&reply, left.as_ref(), took)
                     .map_or(Answer::Missing, |(pickle, left)| Answer::Found(Found { pickle, left })));
             }
             (Some(reply), Self::Command { .. }) => return Ok(Answer::Reply(reply)),
-            (Some(_), Self::Set { .. } | Self::SetField { .. }) => return Ok(Answer::Done),
+            (Some(_), Self::Set { key, .. } | Self::SetField { key, .. }) => {
+                let counts = store.counts(key);
+                counts.write_times.note(took);
+                counts.wrote(stored);
+                return Ok(Answer::Done);
+            }
             (Some(reply), Self::Find { key, .. }) => (reply, Place { key, field: None }),
             (Some(reply), Self::FindField { key, field, .. }) => (reply, Place { key, field: Some(field) }),
         };
-        let (Reply::Bulk(bytes), place) = reply else {
-            store.client().counters().misses.add();
-            return Ok(Answer::Missing);
+        let mut note = Note::default();
+        let (reply, place) = reply;
+        let opened = if let Reply::Bulk(bytes) = &reply {
+            store.opened_until(bytes, place, &mut note).ok()
+        } else {
+            note.miss();
+            None
         };
-        let Ok((pickle, ends_at)) = store.opened_until(&bytes, place) else { return Ok(Answer::Missing) };
+        store.counts(place.key).read(&note, Some(took));
+        let Some((pickle, ends_at)) = opened else { return Ok(Answer::Missing) };
         let found = match left {
             None if place.field.is_some() => {
                 Some(Found { pickle: pickle.into_owned(), left: Ttl::Unlimited })
@@ -203,10 +239,12 @@ impl Store<'_> {
     pub fn ask_all(self, questions: &mut [Question]) -> Vec<Answer> {
         let mut pipeline = Pipeline::new();
         let mut ends = Vec::with_capacity(questions.len());
+        let mut sizes = Vec::with_capacity(questions.len());
         for question in &*questions {
-            question.add(self, &mut pipeline);
+            sizes.push(question.add(self, &mut pipeline));
             ends.push(pipeline.len());
         }
+        let began = Instant::now();
         let is_repeatable = questions.iter().all(Question::is_repeatable);
         // Writes are noted one by one, below.
         let call = if is_repeatable { Call::Read } else { Call::Once };
@@ -231,6 +269,7 @@ impl Store<'_> {
             }
             Ok(())
         });
+        let took = began.elapsed();
         let answered = ends.partition_point(|&end| end <= replies.len());
         if asked.is_err() {
             // The exchange has counted as one call that failed.
@@ -240,17 +279,27 @@ impl Store<'_> {
         let mut start = 0;
         let mut answers = Vec::with_capacity(questions.len());
         let (mut written, mut refused) = (false, false);
-        for (number, (question, end)) in questions.iter_mut().zip(ends).enumerate() {
+        for (number, ((question, end), stored)) in questions.iter_mut().zip(ends).zip(sizes).enumerate() {
             if number >= answered {
+                if let Some(counts) = question.counts(self)
+                    && counts.asked(asked.as_ref().err())
+                {
+                    let times =
+                        if question.call() == Call::Read { &counts.read_times } else { &counts.write_times };
+                    times.note(took);
+                }
                 answers.push(self.leave_unasked(question));
                 continue;
             }
             let own = replies.by_ref().take(end - start).collect();
             start = end;
             let call = question.call();
-            answers.push(question.read(self, own).unwrap_or_else(|error| {
+            answers.push(question.read(self, own, took, stored).unwrap_or_else(|error| {
                 refused |= call != Call::Read;
                 self.client().note_refused(call, &error);
+                if let Some(counts) = question.counts(self) {
+                    counts.errors.add();
+                }
                 if call != Call::Read {
                     self.note_dropped_write();
                 }

@@ -2,20 +2,23 @@
 //! values themselves.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cache::CacheError;
 use crate::client::{Call, Client};
 use crate::connection::{Connection, Pipeline};
 use crate::envelope::{self, Place};
 use crate::error::RedisError;
-use crate::key::Beginning;
+use crate::key::{Beginning, KeyPrefix};
 use crate::lifetime::{Lifetime, Ttl, now_ms};
 use crate::pickle::UnpicklableError;
+use crate::prefixes::LocalHits;
 use crate::resp::{Reply, ReplyRef};
 use crate::scan::{self, Walk};
 use crate::server_error::ServerErrorKind;
 use crate::signing_key::SigningKey;
+use crate::stats::Unreadable;
+use crate::tally::{Counts, Note};
 
 /// How often a lifetime is changed again because another process wrote the value meanwhile.
 const RACES: usize = 3;
@@ -39,6 +42,8 @@ const RACES: usize = 3;
 pub struct Store<'c> {
     client: &'c Client,
     signing_key: Option<&'c SigningKey>,
+    /// The site whose keys these are, for counting.
+    site: Option<&'c KeyPrefix>,
 }
 
 /// A value as it was found.
@@ -55,7 +60,21 @@ impl<'c> Store<'c> {
     /// The store that a client reaches. Without a key, values are bare pickles.
     #[must_use]
     pub fn new(client: &'c Client, signing_key: Option<&'c SigningKey>) -> Self {
-        Self { client, signing_key }
+        Self { client, signing_key, site: None }
+    }
+
+    /// The same store for the keys of a site, and shared ones. That makes no difference but to what is counted
+    /// ([`PrefixStats`](crate::PrefixStats)): of a site's key, what the program calls it. Without this, a site's
+    /// prefix is taken to be what stands before the first `|`.
+    #[must_use]
+    pub fn of_site(self, prefix: &'c KeyPrefix) -> Self {
+        Self { site: Some(prefix), ..self }
+    }
+
+    /// Counts hits of a key that a copy of the caller's own will answer.
+    #[must_use]
+    pub fn local_hits(self, key: &[u8]) -> LocalHits {
+        LocalHits::of(&self.client.counters().prefixes, self.name(key))
     }
 
     /// The client that reaches it.
@@ -82,12 +101,12 @@ impl<'c> Store<'c> {
             return self.find_timed(&[b"GET", key], key, place);
         }
         // The envelope knows the end.
-        self.client.run(Call::Read, |redis| match redis.query(&[b"GET", key])? {
+        self.read(key, |redis, note| match redis.query(&[b"GET", key])? {
             ReplyRef::Bulk(bytes) => Ok(self
-                .opened_until(bytes, place)
+                .opened_until(bytes, place, note)
                 .map(|(pickle, ends_at)| Some(found(pickle.into_owned(), ends_at)))),
             ReplyRef::Nil => {
-                self.client.counters().misses.add();
+                note.miss();
                 Ok(Ok(None))
             }
             _ => Err(redis.unexpected("GET")),
@@ -100,9 +119,7 @@ impl<'c> Store<'c> {
         self,
         keys: &[K],
     ) -> Result<Vec<Result<Option<Found>, CacheError>>, CacheError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
         let mut pipeline = Pipeline::new();
         pipeline.add_with(&[b"MGET"], keys);
         if self.signing_key.is_none() {
@@ -110,7 +127,7 @@ impl<'c> Store<'c> {
                 pipeline.add(&[b"PTTL", key.as_ref()]);
             }
         }
-        let (values, mut replies) = self.client.run(Call::Read, |redis| {
+        let (values, mut replies) = self.read(first.as_ref(), |redis, _| {
             let mut replies = redis.pipeline(&pipeline)?.into_iter();
             match replies.next() {
                 Some(Reply::Array(values)) if values.len() == keys.len() => Ok((values, replies)),
@@ -118,18 +135,23 @@ impl<'c> Store<'c> {
                 _ => Err(redis.unexpected("MGET")),
             }
         })?;
-        let counters = self.client.counters();
         let each = keys.iter().zip(values).map(|(key, value)| {
             let left = replies.next();
-            let Reply::Bulk(bytes) = value else {
-                counters.misses.add();
-                return Ok(None);
+            let (key, mut note) = (key.as_ref(), Note::default());
+            let opened = if let Reply::Bulk(bytes) = &value {
+                self.opened_until(bytes, Place { key, field: None }, &mut note).map(Some)
+            } else {
+                note.miss();
+                Ok(None)
             };
-            let place = Place { key: key.as_ref(), field: None };
-            let (pickle, ends_at) = self.opened_until(&bytes, place)?;
+            self.counts(key).read(&note, None);
+            let Some((pickle, ends_at)) = opened? else { return Ok(None) };
             match left {
                 None => Ok(Some(found(pickle.into_owned(), ends_at))),
-                Some(left) => Ok(still_there(left.as_int()).map(|left| Found { pickle: bytes, left })),
+                Some(left) => {
+                    let pickle = pickle.into_owned();
+                    Ok(still_there(left.as_int()).map(|left| Found { pickle, left }))
+                }
             }
         });
         Ok(each.collect())
@@ -147,18 +169,38 @@ impl<'c> Store<'c> {
         values: &[(K, V)],
         lifetime: Lifetime,
     ) -> Result<(), CacheError> {
+        let Some((first, _)) = values.first() else { return Ok(()) };
         let mut pipeline = Pipeline::new();
+        let mut sizes = Vec::with_capacity(values.len());
         for (key, pickle) in values {
             let (key, pickle) = (key.as_ref(), pickle.as_ref());
             let sealed = self.sealed(Place { key, field: None }, pickle, lifetime);
-            add_set(&mut pipeline, key, sealed.as_deref().unwrap_or(pickle), lifetime);
+            let stored = sealed.as_deref().unwrap_or(pickle);
+            sizes.push(stored.len());
+            add_set(&mut pipeline, key, stored, lifetime);
         }
-        self.write_all(&pipeline)
+        self.write(first.as_ref(), None, |redis| {
+            let mut refusal = None;
+            redis.queries(&pipeline, |_, reply| {
+                if let ReplyRef::Error(error) = reply {
+                    refusal.get_or_insert(error);
+                }
+            })?;
+            refusal.map_or(Ok(()), |error| Err(redis.refused(error)))
+        })?;
+        for ((key, _), size) in values.iter().zip(sizes) {
+            self.counts(key.as_ref()).wrote(size);
+        }
+        Ok(())
     }
 
     /// Removes keys. How many there were.
     pub fn delete<K: AsRef<[u8]>>(self, keys: &[K]) -> Result<u64, CacheError> {
-        self.count(Call::Write, "UNLINK", &[b"UNLINK"], keys)
+        let removed = self.count(Call::Write, "UNLINK", &[b"UNLINK"], keys);
+        for key in keys {
+            self.counts(key.as_ref()).deletes.add();
+        }
+        removed
     }
 
     /// How many of the keys exist.
@@ -226,30 +268,36 @@ impl<'c> Store<'c> {
     /// Stores a field of a hash.
     pub fn hset(self, key: &[u8], field: &[u8], pickle: &[u8]) -> Result<(), CacheError> {
         let sealed = self.sealed(Place { key, field: Some(field) }, pickle, Lifetime::NONE);
-        let args: [&[u8]; 4] = [b"HSET", key, field, sealed.as_deref().unwrap_or(pickle)];
-        self.client.run(Call::Write, |redis| int(redis, "HSET", &args))?;
-        Ok(())
+        self.hput(key, field, sealed.as_deref().unwrap_or(pickle))
     }
 
     /// All fields of a hash, in no order. A value that is not taken stands as the reason why.
     #[expect(clippy::type_complexity, reason = "a list of names with results, and an error of the whole")]
     pub fn hgetall(self, key: &[u8]) -> Result<Vec<(Vec<u8>, Result<Vec<u8>, CacheError>)>, CacheError> {
-        let stored = self.client.run(Call::Read, |redis| strings(redis, "HGETALL", &[b"HGETALL", key]))?;
-        if stored.is_empty() {
-            self.client.counters().misses.add();
-        }
+        let mut note = Note::default();
+        let stored = self.read(key, |redis, note| {
+            let stored = strings(redis, "HGETALL", &[b"HGETALL", key])?;
+            if stored.is_empty() {
+                note.miss();
+            }
+            Ok(stored)
+        })?;
         let mut stored = stored.into_iter();
         let mut fields = Vec::with_capacity(stored.len() / 2);
         while let (Some(field), Some(bytes)) = (stored.next(), stored.next()) {
-            let value = self.opened(&bytes, Place { key, field: Some(&field) }).map(Cow::into_owned);
+            let place = Place { key, field: Some(&field) };
+            let value = self.opened(&bytes, place, &mut note).map(Cow::into_owned);
             fields.push((field, value));
         }
+        self.counts(key).read(&note, None);
         Ok(fields)
     }
 
     /// Removes fields of a hash. How many there were.
     pub fn hdel<F: AsRef<[u8]>>(self, key: &[u8], fields: &[F]) -> Result<u64, CacheError> {
-        self.count(Call::Write, "HDEL", &[b"HDEL", key], fields)
+        let removed = self.count(Call::Write, "HDEL", &[b"HDEL", key], fields);
+        self.counts(key).deletes.add_some(fields.len() as u64);
+        removed
     }
 
     /// Removes one field from several hashes, in one round trip. How many there were.
@@ -260,6 +308,9 @@ impl<'c> Store<'c> {
         }
         if pipeline.is_empty() {
             return Ok(0);
+        }
+        for key in keys {
+            self.counts(key.as_ref()).deletes.add();
         }
         let replies = self.client.run(Call::Write, |redis| redis.pipeline(&pipeline))?;
         // A key of another type concerns nobody but itself.
@@ -292,14 +343,15 @@ impl<'c> Store<'c> {
     /// What stored bytes hold that were read with the milliseconds left to their key; none if they are not
     /// to be trusted.
     pub(crate) fn found_at(self, key: &[u8], field: &[u8], bytes: &[u8], left: i64) -> Option<Found> {
-        let (pickle, ends_at) = self.opened_until(bytes, place(key, field)).ok()?;
+        // Counted when it was first asked for.
+        let (pickle, ends_at) = self.opened_until(bytes, place(key, field), &mut Note::default()).ok()?;
         let told = found(pickle.into_owned(), ends_at);
         if ends_at != 0 { Some(told) } else { Some(Found { left: still_there(Some(left))?, ..told }) }
     }
 
     /// Counts a pickle that was handed out but could not be read: not a hit, but a miss.
-    pub fn note_unreadable(self) {
-        self.client.counters().unreadable();
+    pub fn note_unreadable(self, key: &[u8], why: Unreadable) {
+        self.client.counters().unreadable(self.name(key), why);
     }
 
     /// Counts a write that did not reach the server and is not tried again.
@@ -316,12 +368,12 @@ impl<'c> Store<'c> {
     ) -> Result<Option<T>, CacheError> {
         // Called once at most: a repeated exchange is one that got no reply.
         let mut read = Some(read);
-        self.client.run(Call::Read, |redis| match redis.query(command)? {
+        self.read(place.key, |redis, note| match redis.query(command)? {
             ReplyRef::Bulk(bytes) => {
-                Ok(self.opened(bytes, place).map(|payload| read.take().map(|read| read(&payload))))
+                Ok(self.opened(bytes, place, note).map(|payload| read.take().map(|read| read(&payload))))
             }
             ReplyRef::Nil => {
-                self.client.counters().misses.add();
+                note.miss();
                 Ok(Ok(None))
             }
             _ => Err(redis.unexpected("GET")),
@@ -337,11 +389,11 @@ impl<'c> Store<'c> {
     ) -> Result<Option<Found>, CacheError> {
         let mut pipeline = Pipeline::new();
         pipeline.add(command).add(&[b"PTTL", key]);
-        self.client.run(Call::Read, |redis| {
+        self.read(key, |redis, note| {
             let (mut value, mut left) = (None, None);
             redis.queries(&pipeline, |number, reply| match (number, reply) {
                 (0, ReplyRef::Bulk(bytes)) => {
-                    value = Some(Ok(Some(self.opened(bytes, place).map(Cow::into_owned))));
+                    value = Some(Ok(Some(self.opened(bytes, place, note).map(Cow::into_owned))));
                 }
                 (0, ReplyRef::Nil) => value = Some(Ok(None)),
                 (0, ReplyRef::Error(error)) => value = Some(Err(error)),
@@ -352,9 +404,13 @@ impl<'c> Store<'c> {
                 (Some(Ok(Some(Ok(pickle)))), Some(left)) => Ok(Ok(Some(Found { pickle, left }))),
                 (Some(Ok(Some(Err(error)))), _) => Ok(Err(error)),
                 // Gone between the two commands: it is over.
-                (Some(Ok(Some(Ok(_)))), None) => Ok(Ok(None)),
+                (Some(Ok(Some(Ok(_)))), None) => {
+                    *note = Note::default();
+                    note.miss();
+                    Ok(Ok(None))
+                }
                 (Some(Ok(None)), _) => {
-                    self.client.counters().misses.add();
+                    note.miss();
                     Ok(Ok(None))
                 }
                 (Some(Err(error)), _) => Err(redis.refused(error)),
@@ -363,17 +419,21 @@ impl<'c> Store<'c> {
         })?
     }
 
-    /// The payload of stored bytes, counted as hit or miss.
-    fn opened<'b>(self, bytes: &'b [u8], place: Place<'_>) -> Result<Cow<'b, [u8]>, CacheError> {
-        let counters = self.client.counters();
+    /// The payload of stored bytes, noted as hit or miss.
+    fn opened<'b>(
+        self,
+        bytes: &'b [u8],
+        place: Place<'_>,
+        note: &mut Note,
+    ) -> Result<Cow<'b, [u8]>, CacheError> {
         match envelope::open(bytes, self.signing_key, place) {
             Ok(payload) => {
-                counters.hits.add();
+                note.hit(bytes);
                 Ok(payload)
             }
             Err(rejection) => {
-                counters.misses.add();
-                counters.rejected.add();
+                note.rejected();
+                self.client.counters().rejected(rejection);
                 Err(rejection.into())
             }
         }
@@ -384,9 +444,62 @@ impl<'c> Store<'c> {
         self,
         bytes: &'b [u8],
         place: Place<'_>,
+        note: &mut Note,
     ) -> Result<(Cow<'b, [u8]>, u64), CacheError> {
-        let payload = self.opened(bytes, place)?;
+        let payload = self.opened(bytes, place, note)?;
         Ok((payload, if self.signing_key.is_some() { envelope::ends_at(bytes) } else { 0 }))
+    }
+
+    /// What the program calls a key: without what stands before it for its site and its user.
+    pub(crate) fn name(self, key: &[u8]) -> &[u8] {
+        let name = match self.site {
+            Some(prefix) => key.strip_prefix(prefix.as_bytes()),
+            None => KeyPrefix::of(key).map(|prefix| &key[prefix.len() + 1..]),
+        };
+        let Some(name) = name else { return key };
+        name.strip_prefix(b"user:")
+            .and_then(|rest| Some(&rest[rest.iter().position(|&byte| byte == b':')? + 1..]))
+            .unwrap_or(name)
+    }
+
+    /// What is counted of a key.
+    pub(crate) fn counts(self, key: &[u8]) -> &'c Counts {
+        self.client.counters().prefixes.of(self.name(key))
+    }
+
+    /// Asks about a key, and counts what came of it.
+    fn read<T>(
+        self,
+        key: &[u8],
+        mut exchange: impl FnMut(&mut Connection, &mut Note) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let mut note = Note::default();
+        let began = Instant::now();
+        let result = self.client.run(Call::Read, |redis| exchange(redis, &mut note));
+        let counts = self.counts(key);
+        if counts.asked(result.as_ref().err()) {
+            counts.read(&note, Some(began.elapsed()));
+        }
+        result
+    }
+
+    /// Changes a key, perhaps to a value of so many bytes, and counts what came of it.
+    pub(crate) fn write<T>(
+        self,
+        key: &[u8],
+        bytes: Option<usize>,
+        exchange: impl FnMut(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let began = Instant::now();
+        let result = self.client.run(Call::Write, exchange);
+        let counts = self.counts(key);
+        if counts.asked(result.as_ref().err()) {
+            counts.write_times.note(began.elapsed());
+            if let Some(bytes) = bytes.filter(|_| result.is_ok()) {
+                counts.wrote(bytes);
+            }
+        }
+        result
     }
 
     /// The bytes to store in place of a pickle; none if it is stored as it is.
@@ -418,8 +531,7 @@ impl<'c> Store<'c> {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), UnpicklableError>,
     ) -> Result<(), CacheError> {
         let sealed = self.sealed_written(Place { key, field: Some(field) }, Lifetime::NONE, write)?;
-        self.client.run(Call::Write, |redis| int(redis, "HSET", &[b"HSET", key, field, &sealed]))?;
-        Ok(())
+        self.hput(key, field, &sealed)
     }
 
     fn sealed_written(
@@ -440,7 +552,7 @@ impl<'c> Store<'c> {
     }
 
     fn put(self, key: &[u8], sealed: &[u8], lifetime: Lifetime) -> Result<(), CacheError> {
-        self.client.run(Call::Write, |redis| {
+        self.write(key, Some(sealed.len()), |redis| {
             let reply = match lifetime.as_secs() {
                 None => redis.query(&[b"SET", key, sealed])?,
                 Some(seconds) => {
@@ -452,20 +564,8 @@ impl<'c> Store<'c> {
         Ok(())
     }
 
-    /// Sends writes together. Fails with the first refusal.
-    fn write_all(self, pipeline: &Pipeline) -> Result<(), CacheError> {
-        if pipeline.is_empty() {
-            return Ok(());
-        }
-        self.client.run(Call::Write, |redis| {
-            let mut refusal = None;
-            redis.queries(pipeline, |_, reply| {
-                if let ReplyRef::Error(error) = reply {
-                    refusal.get_or_insert(error);
-                }
-            })?;
-            refusal.map_or(Ok(()), |error| Err(redis.refused(error)))
-        })?;
+    fn hput(self, key: &[u8], field: &[u8], sealed: &[u8]) -> Result<(), CacheError> {
+        self.write(key, Some(sealed.len()), |redis| int(redis, "HSET", &[b"HSET", key, field, sealed]))?;
         Ok(())
     }
 
@@ -518,7 +618,10 @@ impl<'c> Store<'c> {
         }
         let mut args: Vec<&[u8]> = words.to_vec();
         args.extend(keys.iter().map(AsRef::as_ref));
-        let count = self.client.run(call, |redis| int(redis, command, &args))?;
+        let count = match (call, words.get(1).copied().or_else(|| keys.first().map(AsRef::as_ref))) {
+            (Call::Write, Some(first)) => self.write(first, None, |redis| int(redis, command, &args))?,
+            _ => self.client.run(call, |redis| int(redis, command, &args))?,
+        };
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

@@ -28,7 +28,8 @@ impl<'c> Strict<'c> {
 
     /// A value, or none if there is none.
     pub fn get_value<'a>(self, key: impl Into<Key<'a>>) -> Result<Option<Value>, CacheError> {
-        self.get_pickle(key, |bytes| self.unpickled(bytes))?.transpose()
+        let key = self.cache.make_key(key);
+        self.get_full(&key, |bytes| self.unpickled(&key, bytes))?.transpose()
     }
 
     /// Lends the pickle of a value, after its signature has been checked, to `read`.
@@ -37,10 +38,13 @@ impl<'c> Strict<'c> {
         key: impl Into<Key<'a>>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, CacheError> {
-        let key = self.cache.make_key(key);
+        self.get_full(&self.cache.make_key(key), read)
+    }
+
+    fn get_full<T>(self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, CacheError> {
         match &self.cache.local {
-            None => self.store().get(&key, read),
-            Some(local) => self.through(local, &key, None, read),
+            None => self.store().get(key, read),
+            Some(local) => self.through(local, key, None, read),
         }
     }
 
@@ -124,7 +128,8 @@ impl<'c> Strict<'c> {
         name: impl Into<Key<'a>>,
         field: impl AsRef<[u8]>,
     ) -> Result<Option<Value>, CacheError> {
-        self.hget_pickle(name, field, |bytes| self.unpickled(bytes))?.transpose()
+        let key = self.cache.make_key(name);
+        self.hget_full(&key, field.as_ref(), |bytes| self.unpickled(&key, bytes))?.transpose()
     }
 
     /// Lends the pickle of a field, after its signature has been checked, to `read`.
@@ -134,10 +139,18 @@ impl<'c> Strict<'c> {
         field: impl AsRef<[u8]>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, CacheError> {
-        let (key, field) = (self.cache.make_key(name), field.as_ref());
+        self.hget_full(&self.cache.make_key(name), field.as_ref(), read)
+    }
+
+    fn hget_full<T>(
+        self,
+        key: &[u8],
+        field: &[u8],
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, CacheError> {
         match &self.cache.local {
-            None => self.store().hget(&key, field, read),
-            Some(local) => self.through(local, &key, Some(field), read),
+            None => self.store().hget(key, field, read),
+            Some(local) => self.through(local, key, Some(field), read),
         }
     }
 
@@ -162,9 +175,9 @@ impl<'c> Strict<'c> {
         self,
         name: impl Into<Key<'a>>,
     ) -> Result<Vec<(Vec<u8>, Result<Value, CacheError>)>, CacheError> {
-        let stored = self.store().hgetall(&self.cache.make_key(name))?;
-        let fields = stored.into_iter();
-        Ok(fields.map(|(name, value)| (name, value.and_then(|bytes| self.unpickled(&bytes)))).collect())
+        let key = self.cache.make_key(name);
+        let fields = self.store().hgetall(&key)?.into_iter();
+        Ok(fields.map(|(name, value)| (name, value.and_then(|bytes| self.unpickled(&key, &bytes)))).collect())
     }
 
     /// Removes fields of a hash. How many there were.
@@ -194,9 +207,7 @@ impl<'c> Strict<'c> {
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, CacheError> {
         if let Some(pickle) = local.get(key, field) {
-            let counters = self.cache.client.counters();
-            counters.hits.add();
-            counters.local_hits.add();
+            self.cache.client.counters().local_hit(self.store().name(key));
             return Ok(Some(read(&pickle)));
         }
         let changes = local.changes();
@@ -233,10 +244,10 @@ impl<'c> Strict<'c> {
         keys.into_iter().map(|key| self.cache.make_key(key)).collect()
     }
 
-    pub(crate) fn unpickled(self, bytes: &[u8]) -> Result<Value, CacheError> {
+    pub(crate) fn unpickled(self, key: &[u8], bytes: &[u8]) -> Result<Value, CacheError> {
         pickle::read(bytes).map_err(|error| {
             // Found, but of no use here: what was counted as a hit is a miss.
-            self.cache.client.counters().unreadable();
+            self.store().note_unreadable(key, (&error).into());
             error.into()
         })
     }

@@ -7,6 +7,7 @@ use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::pickle::UnpicklableError;
 use crate::serde::{ShapeError, from_value, to_value};
+use crate::stats::Unreadable;
 use crate::strict::Strict;
 use crate::value::Value;
 
@@ -106,7 +107,8 @@ impl Cache {
 impl Strict<'_> {
     /// A value as a type of the program's own, or none if there is none.
     pub fn get<'a, T: DeserializeOwned>(self, key: impl Into<Key<'a>>) -> Result<Option<T>, CacheError> {
-        self.get_value(key)?.map(|value| self.shaped(value)).transpose()
+        let key = key.into();
+        self.get_value(key)?.map(|value| self.shaped(key, value)).transpose()
     }
 
     /// A field of a hash as a type of the program's own, or none if there is none.
@@ -115,16 +117,14 @@ impl Strict<'_> {
         name: impl Into<Key<'a>>,
         field: impl AsRef<[u8]>,
     ) -> Result<Option<T>, CacheError> {
-        self.hget(name, field)?.map(|value| self.shaped(value)).transpose()
+        let name = name.into();
+        self.hget(name, field)?.map(|value| self.shaped(name, value)).transpose()
     }
 
-    fn shaped<T: DeserializeOwned>(self, value: Value) -> Result<T, CacheError> {
+    fn shaped<T: DeserializeOwned>(self, key: Key<'_>, value: Value) -> Result<T, CacheError> {
         from_value(value).map_err(|error| {
             // Found, but of no use here: what was counted as a hit is a miss.
-            let counters = self.cache().client.counters();
-            counters.hits.take_back();
-            counters.misses.add();
-            counters.unreadable.add();
+            self.store().note_unreadable(&self.cache().make_key(key), Unreadable::Shape);
             CacheError::Shape(error)
         })
     }

@@ -2,7 +2,6 @@
 
 use super::names::ReaderKeys;
 use super::script::{self, Run};
-use crate::client::Call;
 use crate::connection::Connection;
 use crate::error::RedisError;
 use crate::lifetime::Lifetime;
@@ -101,7 +100,8 @@ impl Lease {
             ],
         };
         let runs = [run];
-        store.client().run(Call::Write, |redis| match script::run(redis, &runs)?.pop() {
+        let bytes = sealed.as_deref().unwrap_or(pickle).len();
+        store.write(&self.keys.entry, Some(bytes), |redis| match script::run(redis, &runs)?.pop() {
             Some(Reply::Int(stored)) => Ok(stored == 1),
             _ => Err(redis.unexpected("EVALSHA")),
         })

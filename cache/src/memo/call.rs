@@ -7,12 +7,14 @@ use super::ticket::{self, LOCK, Right, Ticket};
 use crate::cache::Cache;
 use crate::client::Call as CallKind;
 use crate::connection::{Connection, Pipeline};
-use crate::envelope::{self, Place};
+use crate::envelope::{self, Place, Rejection};
 use crate::error::RedisError;
 use crate::key::{Key, Scope};
 use crate::lifetime::{Ttl, now_ms};
 use crate::questions::Question;
 use crate::resp::{Reply, ReplyRef};
+use crate::stats::Unreadable;
+use crate::tally::{Counts, Note};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -119,6 +121,9 @@ impl Call {
                 return Look::Compute(self.ticket(Right::Free));
             }
         } else if self.waiting.is_none() {
+            if let Some(answer) = self.local_answer(read) {
+                return Look::Fresh(answer);
+            }
             match self.ask(read) {
                 Ok(Some((answer, true))) => {
                     self.memo.counters().hits.add();
@@ -193,7 +198,13 @@ impl Call {
 
     /// Reads the replies to what [`add_get`](Self::add_get) asked: a fresh answer, with the time left to it.
     /// Without one, the next look tries for the lock.
-    pub(crate) fn peeked(&mut self, reply: &Reply, left: Option<&Reply>) -> Option<(Vec<u8>, Ttl)> {
+    pub(crate) fn peeked(
+        &mut self,
+        reply: &Reply,
+        left: Option<&Reply>,
+        took: Duration,
+    ) -> Option<(Vec<u8>, Ttl)> {
+        let mut note = Note::default();
         let mut read = |pickle: &[u8], left| Some((pickle.to_vec(), left));
         let left = match (left, reply) {
             (Some(Reply::Int(-1)), _) => Some(Ttl::Unlimited),
@@ -204,10 +215,10 @@ impl Call {
             (None, _) => None,
         };
         let seen = match reply {
-            Reply::Bulk(bytes) => self.open(bytes, left, &mut read),
+            Reply::Bulk(bytes) => self.open(bytes, left, &mut read, &mut note),
             _ => Seen::Nothing,
         };
-        match self.counted(seen) {
+        match self.counted(seen, note, took) {
             Some((answer, true)) => {
                 self.memo.counters().hits.add();
                 return Some(answer);
@@ -221,50 +232,71 @@ impl Call {
         None
     }
 
+    /// The answer in the request's own copy.
+    fn local_answer<T>(&self, read: &mut impl FnMut(&[u8], Ttl) -> Option<T>) -> Option<T> {
+        let pickle = self.cache.local.as_ref()?.get(&self.key, None)?;
+        let answer = read(&pickle, Ttl::Unlimited)?;
+        self.cache.client.counters().local_hit(self.memo.name_in(&self.key));
+        self.memo.counters().local_hits.add();
+        Some(answer)
+    }
+
     /// The answer in the cache, and whether it is fresh.
     fn ask<T>(
         &self,
         read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
     ) -> Result<Option<(T, bool)>, RedisError> {
-        let counters = self.cache.client.counters();
-        if let Some(local) = &self.cache.local
-            && let Some(answer) = local.get(&self.key, None).and_then(|pickle| read(&pickle, Ttl::Unlimited))
-        {
-            counters.hits.add();
-            counters.local_hits.add();
-            return Ok(Some((answer, true)));
-        }
         let mut pipeline = Pipeline::new();
         if self.asks_for_time() {
             self.add_get(&mut pipeline);
         }
+        let mut note = Note::default();
+        let began = Instant::now();
         let seen = self.cache.client.run(CallKind::Read, |redis| {
             if self.asks_for_time() {
                 let replies = redis.pipeline(&pipeline)?;
-                return self.answer(redis, &replies, read);
+                return self.answer(redis, &replies, read, &mut note);
             }
             // The usual case, without copying the reply.
             match redis.query(&[b"GET", &self.key])? {
-                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, self.told_by(bytes), read)),
+                ReplyRef::Bulk(bytes) => Ok(self.open(bytes, self.told_by(bytes), read, &mut note)),
                 ReplyRef::Nil => Ok(Seen::Nothing),
                 _ => Err(redis.unexpected("GET")),
             }
-        })?;
-        Ok(self.counted(seen))
+        });
+        let took = began.elapsed();
+        match seen {
+            Ok(seen) => Ok(self.counted(seen, note, took)),
+            Err(error) => {
+                let counts = self.counts();
+                if counts.asked(Some(&error)) {
+                    counts.read(&note, Some(took));
+                }
+                Err(error)
+            }
+        }
     }
 
-    fn counted<T>(&self, seen: Seen<T>) -> Option<(T, bool)> {
-        let counters = self.cache.client.counters();
-        match seen {
-            Seen::Answer(answer, fresh) => {
-                counters.hits.add();
-                return Some((answer, fresh));
-            }
-            Seen::Nothing => {}
-            Seen::Rejected => counters.rejected.add(),
-            Seen::Unreadable => counters.unreadable.add(),
+    /// What is counted of the function's calls as keys.
+    pub(crate) fn counts(&self) -> &Counts {
+        self.cache.client.counters().prefixes.of(self.memo.name_in(&self.key))
+    }
+
+    fn counted<T>(&self, seen: Seen<T>, mut note: Note, took: Duration) -> Option<(T, bool)> {
+        let (client, memo) = (self.cache.client.counters(), self.memo.counters());
+        if let Seen::Nothing = seen {
+            note.miss();
         }
-        counters.misses.add();
+        self.counts().read(&note, Some(took));
+        memo.read_times.note(took);
+        memo.bytes_read.add_some(note.bytes);
+        match seen {
+            Seen::Answer(answer, fresh) => return Some((answer, fresh)),
+            Seen::Nothing => return None,
+            Seen::Rejected(rejection) => client.rejected(rejection),
+            Seen::Unreadable => client.unreadable(self.memo.name_in(&self.key), Unreadable::Malformed),
+        }
+        memo.refused.add();
         None
     }
 
@@ -283,7 +315,8 @@ impl Call {
                 // The server takes no locks: it is full, or a replica.
                 _ => None,
             };
-            let seen = self.answer(redis, rest, read)?;
+            // Counted at the first look.
+            let seen = self.answer(redis, rest, read, &mut Note::default())?;
             Ok((got, seen))
         });
         let (got, seen) = match outcome {
@@ -373,6 +406,7 @@ impl Call {
         redis: &mut Connection,
         replies: &[Reply],
         read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
+        note: &mut Note,
     ) -> Result<Seen<T>, RedisError> {
         let bytes = match replies.first() {
             Some(Reply::Bulk(bytes)) => bytes,
@@ -387,7 +421,7 @@ impl Call {
             None if !self.asks_for_time() => self.told_by(bytes),
             _ => return Err(redis.unexpected("PTTL")),
         };
-        Ok(self.open(bytes, left, read))
+        Ok(self.open(bytes, left, read, note))
     }
 
     /// For how long an answer is still fresh that Redis keeps for so many milliseconds; none if it is old.
@@ -415,12 +449,17 @@ impl Call {
         bytes: &[u8],
         left: Option<Ttl>,
         read: &mut impl FnMut(&[u8], Ttl) -> Option<T>,
+        note: &mut Note,
     ) -> Seen<T> {
         let place = Place { key: &self.key, field: None };
-        let Ok(payload) = envelope::open(bytes, self.cache.signing_key.as_deref(), place) else {
-            return Seen::Rejected;
+        let payload = match envelope::open(bytes, self.cache.signing_key.as_deref(), place) {
+            Ok(payload) => payload,
+            Err(rejection) => {
+                note.rejected();
+                return Seen::Rejected(rejection);
+            }
         };
-        self.memo.counters().bytes_read.add_many(payload.len() as u64);
+        note.hit(bytes);
         let Some(answer) = read(&payload, left.unwrap_or(Ttl::Missing)) else { return Seen::Unreadable };
         if let (Some(local), Some(left)) = (&self.cache.local, left) {
             local.found(&self.key, None, &payload, left, self.changes);
@@ -441,6 +480,6 @@ enum Seen<T> {
     /// An answer, and whether it is fresh.
     Answer(T, bool),
     Nothing,
-    Rejected,
+    Rejected(Rejection),
     Unreadable,
 }

@@ -70,7 +70,7 @@ pub use clear::Calls;
 #[cfg(feature = "async")]
 pub(crate) use heart::wake;
 pub use options::{Memo, MemoOptions};
-pub use registry::function_stats;
+pub use registry::{function_stats, reset_function_stats};
 pub use stats::MemoStats;
 pub use ticket::Ticket;
 pub(crate) use ticket::token;

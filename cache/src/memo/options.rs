@@ -120,7 +120,7 @@ struct Inner {
     stem: String,
     options: MemoOptions,
     digests: Digests,
-    counters: MemoCounters,
+    counters: Arc<MemoCounters>,
 }
 
 impl Memo {
@@ -131,8 +131,18 @@ impl Memo {
     }
 
     pub(super) fn at(name: &str, place: Option<&'static str>, options: MemoOptions) -> Self {
+        Self::counting(name, place, options, Arc::new(MemoCounters::new()))
+    }
+
+    /// A function that counts where another one does.
+    pub(super) fn counting(
+        name: &str,
+        place: Option<&'static str>,
+        options: MemoOptions,
+        counters: Arc<MemoCounters>,
+    ) -> Self {
         let (stem, name) = (escaped(name) + "::", name.to_owned());
-        let (digests, counters) = (Digests::default(), MemoCounters::default());
+        let digests = Digests::default();
         Self { inner: Arc::new(Inner { name, place, stem, options, digests, counters }) }
     }
 
@@ -157,7 +167,14 @@ impl Memo {
     /// What the cache did for the function in this process.
     #[must_use]
     pub fn stats(&self) -> MemoStats {
-        self.inner.counters.snapshot()
+        crate::after_fork();
+        self.counters().snapshot()
+    }
+
+    /// Lets the counts begin anew.
+    pub fn reset_stats(&self) {
+        crate::after_fork();
+        self.counters().clear();
     }
 
     /// The key of a call, to be made a full one for a site or user.
@@ -183,9 +200,18 @@ impl Memo {
         Call::at(self.clone(), cache, full_key)
     }
 
-    /// Counts a hit that a binding's own copy answered.
+    /// Counts a hit that a binding's own copy answered. One is lost if two threads count at the same moment:
+    /// it is for bindings whose interpreter lets only one of them run.
     pub fn note_local_hit(&self) {
-        self.inner.counters.hits.add();
+        self.counters().local_hits.add_alone();
+    }
+
+    /// Counts an answer that was found, and was of no use to a binding: not a hit, but a miss.
+    pub fn note_unreadable(&self) {
+        let counters = self.counters();
+        counters.hits.take_back();
+        counters.misses.add();
+        counters.refused.add();
     }
 
     /// A call of the function, on behalf of a site, a user or all sites. To be made on the thread that calls.
@@ -209,7 +235,17 @@ impl Memo {
     }
 
     pub(super) fn counters(&self) -> &MemoCounters {
-        &self.inner.counters
+        self.inner.counters.renewed()
+    }
+
+    /// What of a call's full key is the call's own name: the stem, and the digest.
+    pub(super) fn name_in<'k>(&self, key: &'k [u8]) -> &'k [u8] {
+        let length = self.stem().len() + super::canonical::HASH_DIGITS;
+        &key[key.len().saturating_sub(length)..]
+    }
+
+    pub(super) fn shared_counters(&self) -> Arc<MemoCounters> {
+        self.inner.counters.clone()
     }
 }
 

@@ -84,7 +84,7 @@ impl Ticket {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), UnpicklableError>,
     ) -> Result<bool, UnpicklableError> {
         let counters = self.memo.counters();
-        counters.compute_micros.add_many(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        counters.compute_times.note(self.began.elapsed());
         // A request's copy is of pickles, not of what is stored.
         let mut pickle = None;
         let sealed = self.sealed(|out| {
@@ -95,12 +95,22 @@ impl Ticket {
         })?;
         counters.computed.add();
         counters.bytes_written.add_many(sealed.len() as u64);
+        let began = Instant::now();
         let kept = match &self.right {
             Right::Through => Ok(false),
             Right::Free => self.store_freely(&sealed, None),
             Right::Lock { lock, token, .. } => self.store_if_locked(lock, token, &sealed),
         };
         self.done = true;
+        if !matches!(self.right, Right::Through) {
+            let counts = self.cache.client.counters().prefixes.of(self.memo.name_in(&self.key));
+            if counts.asked(kept.as_ref().err()) {
+                counts.write_times.note(began.elapsed());
+            }
+            if let Ok(true) = kept {
+                counts.wrote(sealed.len());
+            }
+        }
         if let (Some(local), Some(pickle)) = (&self.cache.local, pickle)
             && !matches!(self.right, Right::Through)
         {

@@ -15,5 +15,6 @@ mod proxy;
 mod questions;
 mod request;
 mod server;
+mod stats;
 #[cfg(feature = "serde")]
 mod typed;

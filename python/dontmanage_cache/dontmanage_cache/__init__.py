@@ -10,7 +10,9 @@ What programs use is the package `dontmanage`; this one holds the library, also 
 'value'
 """
 
-from ._core import CacheError, Local, LocalCopy, NoSiteError
+import os
+
+from ._core import CacheError, Local, LocalCopy, NoSiteError, after_fork
 from .attribute_dict import AttributeDict
 from .commands import Cache
 
@@ -33,6 +35,9 @@ __all__ = [
     "session",
     "set_user",
 ]
+
+# What is counted in a forked child is its own.
+os.register_at_fork(after_in_child=after_fork)
 
 cache = Cache()
 """The cache of the site that this thread or task is in."""

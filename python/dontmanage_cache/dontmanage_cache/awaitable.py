@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias, TypeVar, overload
 
     from ._core import Cache
+    from .statistics import Statistics
 
     S = TypeVar("S")
     T = TypeVar("T")
@@ -92,6 +93,23 @@ class AsyncCache:
         True
         """
         return self._cache.make_key(key, user, shared)
+
+    def stats(self) -> Statistics:
+        """What the cache did in this process, awaited or not; needs no server, and is not awaited.
+
+        >>> import dontmanage_cache as dontmanage
+        >>> dontmanage.acache.stats()["server"]["state"]
+        'up'
+        """
+        return self._cache.stats()
+
+    def reset_stats(self) -> None:
+        """Let everything that `stats()` tells be counted anew.
+
+        >>> import dontmanage_cache as dontmanage
+        >>> dontmanage.acache.reset_stats()
+        """
+        self._cache.reset_stats()
 
     async def connected(self) -> bool:
         """Whether the server answers.

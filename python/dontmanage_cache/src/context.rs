@@ -90,6 +90,11 @@ impl Frame {
         Ok(())
     }
 
+    /// The site's prefix, once a key has been made with it.
+    pub fn known_prefix(&self) -> Option<&KeyPrefix> {
+        self.prefix.get().map(|(_, prefix)| prefix)
+    }
+
     /// The site's prefix.
     pub fn prefix(&self, py: Python<'_>) -> PyResult<KeyPrefix> {
         self.read_prefix(self.prefix_source(py)?)

@@ -18,6 +18,7 @@ mod local;
 mod local_copy;
 mod pickling;
 mod server;
+mod statistics;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ use pyo3::prelude::*;
 /// ```
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::awaited::{Asker, Pending};
     #[pymodule_export]
@@ -48,4 +51,13 @@ mod _core {
     use crate::local_copy::LocalCopy;
     #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_export]
+    use crate::statistics::after_fork;
+
+    /// What a fork is told from.
+    #[pymodule_init]
+    fn begin(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        dontmanage_cache::after_fork();
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dontmanage_cache::{Beginning, LocalCopy as Copies, Ttl};
+use dontmanage_cache::{Beginning, LocalCopy as Copies, LocalHits, Store, Ttl};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
@@ -25,13 +25,28 @@ use crate::pickling::dumps;
 #[derive(Default)]
 #[pyclass(frozen, mapping, module = "dontmanage_cache._core")]
 pub struct LocalCopy {
-    copies: Mutex<Copies<Kept>>,
+    copies: Mutex<Copies<Held>>,
     /// How often the request has changed documents.
     changes: AtomicU64,
     /// How many exchanges are under way whose results may be kept here.
     watchers: AtomicUsize,
     /// What was changed while there were any.
     latest: Mutex<Changes>,
+}
+
+/// What is kept, and where it is counted that it is lent; nowhere if the program has put it here itself.
+struct Held {
+    kept: Kept,
+    hits: Option<LocalHits>,
+}
+
+impl Held {
+    fn counted(&self) -> &Kept {
+        if let Some(hits) = &self.hits {
+            hits.add();
+        }
+        &self.kept
+    }
 }
 
 #[pymethods]
@@ -109,7 +124,9 @@ impl LocalCopy {
 
     fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let pickle = dumps(value)?;
-        self.put(&full(key)?, value, pickle, Ttl::Unlimited);
+        let key = full(key)?;
+        self.note(|changes| changes.note(&key));
+        self.put_counted(None, &key, value, pickle, Ttl::Unlimited);
         Ok(())
     }
 
@@ -145,13 +162,13 @@ impl LocalCopy {
 impl LocalCopy {
     /// The lock is never held while Python code may run, and the interpreter never released under it: so
     /// no fork finds it held, and no thread waits for it.
-    fn lock(&self) -> MutexGuard<'_, Copies<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, Copies<Held>> {
         self.copies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A copy of what is kept of a value.
     pub fn lend<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let kept = match self.lock().get(key) {
+        let kept = match self.lock().get(key).map(Held::counted) {
             None => return Ok(None),
             Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
             Some(kept) => kept.clone_ref(py),
@@ -162,9 +179,9 @@ impl LocalCopy {
         let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
         if let Some((better, pickle)) = better
             && let Some(place) = self.lock().get_mut(key)
-            && place.is_fresh(&pickle)
+            && place.kept.is_fresh(&pickle)
         {
-            *place = better;
+            place.kept = better;
         }
         Ok(Some(lent))
     }
@@ -176,7 +193,7 @@ impl LocalCopy {
         key: &[u8],
         field: &[u8],
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let kept = match self.lock().get_field(key, field) {
+        let kept = match self.lock().get_field(key, field).map(Held::counted) {
             None => return Ok(None),
             Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
             Some(kept) => kept.clone_ref(py),
@@ -187,29 +204,55 @@ impl LocalCopy {
         let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
         if let Some((better, pickle)) = better
             && let Some(place) = self.lock().get_field_mut(key, field)
-            && place.is_fresh(&pickle)
+            && place.kept.is_fresh(&pickle)
         {
-            *place = better;
+            place.kept = better;
         }
         Ok(Some(lent))
     }
 
-    /// Keeps a value. `object` is looked at, and shared only if nobody can change it.
-    pub fn put(&self, key: &[u8], object: &Bound<'_, PyAny>, pickle: Bound<'_, PyBytes>, left: Ttl) {
+    /// Keeps a value of the store. `object` is looked at, and shared only if nobody can change it.
+    pub fn put(
+        &self,
+        store: Store<'_>,
+        key: &[u8],
+        object: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
         self.note(|changes| changes.note(key));
-        self.put_found(key, object, pickle, left);
+        self.put_found(store, key, object, pickle, left);
     }
 
     /// As [`put`](Self::put), for what was there already.
-    pub fn put_found(&self, key: &[u8], object: &Bound<'_, PyAny>, pickle: Bound<'_, PyBytes>, left: Ttl) {
+    pub fn put_found(
+        &self,
+        store: Store<'_>,
+        key: &[u8],
+        object: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
+        self.put_counted(Some(store.local_hits(key)), key, object, pickle, left);
+    }
+
+    fn put_counted(
+        &self,
+        hits: Option<LocalHits>,
+        key: &[u8],
+        object: &Bound<'_, PyAny>,
+        pickle: Bound<'_, PyBytes>,
+        left: Ttl,
+    ) {
         let weight = pickle.as_bytes().len();
-        let kept = Kept::new(object, pickle);
-        self.lock().put(key, kept, weight, left);
+        let held = Held { kept: Kept::new(object, pickle), hits };
+        self.lock().put(key, held, weight, left);
     }
 
     /// Keeps an object for the request, which gets this very object again.
-    pub fn share(&self, key: &[u8], object: &Bound<'_, PyAny>, weight: usize, left: Ttl) {
-        self.lock().put(key, Kept::Atom(object.clone().unbind()), weight, left);
+    pub fn share(&self, store: Store<'_>, key: &[u8], object: &Bound<'_, PyAny>, weight: usize, left: Ttl) {
+        let kept = Kept::Atom(object.clone().unbind());
+        self.lock().put(key, Held { kept, hits: Some(store.local_hits(key)) }, weight, left);
     }
 
     /// What the request had changed of documents when it looked.
@@ -222,9 +265,10 @@ impl LocalCopy {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Keeps a field.
+    /// Keeps a field of a hash of the store.
     pub fn put_field(
         &self,
+        store: Store<'_>,
         key: &[u8],
         field: &[u8],
         object: &Bound<'_, PyAny>,
@@ -232,12 +276,13 @@ impl LocalCopy {
         left: Ttl,
     ) {
         self.note(|changes| changes.note(key));
-        self.put_field_found(key, field, object, pickle, left);
+        self.put_field_found(store, key, field, object, pickle, left);
     }
 
     /// As [`put_field`](Self::put_field), for what was there already.
     pub fn put_field_found(
         &self,
+        store: Store<'_>,
         key: &[u8],
         field: &[u8],
         object: &Bound<'_, PyAny>,
@@ -245,8 +290,8 @@ impl LocalCopy {
         left: Ttl,
     ) {
         let weight = pickle.as_bytes().len();
-        let kept = Kept::new(object, pickle);
-        self.lock().put_field(key, field, kept, weight, left);
+        let held = Held { kept: Kept::new(object, pickle), hits: Some(store.local_hits(key)) };
+        self.lock().put_field(key, field, held, weight, left);
     }
 
     /// Begins to watch for changes. How many there were so far.

@@ -1,6 +1,9 @@
 //! Pickles, by Python's own `pickle` in C.
 
-use pyo3::exceptions::PyException;
+use dontmanage_cache::Unreadable;
+use pyo3::exceptions::{
+    PyAttributeError, PyEOFError, PyException, PyImportError, PyMemoryError, PyRecursionError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
@@ -42,9 +45,9 @@ pub fn dumps<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     Ok(functions(py)?.dumps.bind(py).call1((object, PROTOCOL))?.cast_into()?)
 }
 
-/// The object of a pickle; none if it can't be read, whatever the reason. What is no error of the pickle
-/// (an interrupt, the exit) goes on its way.
-pub fn loads<'py>(pickle: &Bound<'py, PyBytes>) -> PyResult<Option<Bound<'py, PyAny>>> {
+/// The object of a pickle, or why it can't be read. What is no error of the pickle (an interrupt, the exit)
+/// goes on its way.
+pub fn loads<'py>(pickle: &Bound<'py, PyBytes>) -> PyResult<Result<Bound<'py, PyAny>, Unreadable>> {
     let py = pickle.py();
     let functions = functions(py)?;
     let is_large = pickle.as_bytes().len() >= LARGE;
@@ -57,9 +60,22 @@ pub fn loads<'py>(pickle: &Bound<'py, PyBytes>) -> PyResult<Option<Bound<'py, Py
         functions.gc_enable.bind(py).call0()?;
     }
     match loaded {
-        Ok(object) => Ok(Some(object)),
-        Err(error) if error.is_instance_of::<PyException>(py) => Ok(None),
+        Ok(object) => Ok(Ok(object)),
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(Err(why(py, &error))),
         Err(error) => Err(error),
+    }
+}
+
+/// Why a pickle can't be read, as far as Python tells.
+fn why(py: Python<'_>, error: &PyErr) -> Unreadable {
+    if error.is_instance_of::<PyRecursionError>(py) || error.is_instance_of::<PyMemoryError>(py) {
+        Unreadable::TooDeep
+    } else if error.is_instance_of::<PyAttributeError>(py) || error.is_instance_of::<PyImportError>(py) {
+        Unreadable::UnknownClass
+    } else if error.is_instance_of::<PyEOFError>(py) || error.to_string().contains("truncated") {
+        Unreadable::Truncated
+    } else {
+        Unreadable::Malformed
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dontmanage_cache::{
-    Backoff, Cache, Client, ClientOptions, Deadlines, KeyPrefix, RedisUrl, SigningKey, Store,
-};
+use dontmanage_cache::{Backoff, Cache, Client, ClientOptions, Deadlines, RedisUrl, SigningKey, Store};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -47,8 +45,7 @@ impl Server {
             .deadlines(deadlines)
             .backoff(Backoff::new(Duration::from_millis(100), Duration::from_secs(1)))
             .look_aside(true);
-        let nobody = KeyPrefix::new("-").map_err(|error| CacheError::new_err(error.to_string()))?;
-        let cache = Cache::new(Client::with_options(url, options), nobody);
+        let cache = Cache::of_no_site(Client::with_options(url, options));
         let cache = signing_key.map_or_else(|| cache.clone(), |key| cache.clone().with_signing_key(key));
         Ok(Self { cache: Arc::new(cache) })
     }

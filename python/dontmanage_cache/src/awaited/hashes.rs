@@ -36,11 +36,10 @@ impl Asker {
             Question::FindField { key: full.to_vec(), field: field.to_vec(), timed: watch.is_some() };
         let (site, missing) = (Self::site(&here)?, self.missing.clone_ref(py));
         Self::ask_question(py, &here, question, move |py, question, answer| {
-            if let (Answer::Found(found), Question::FindField { key, field, .. }) = (answer, question) {
-                if let Some(value) = taken(py, &key, Some(&field), &found, watch.as_ref())? {
-                    return Ok(value);
-                }
-                site.store().note_unreadable();
+            if let (Answer::Found(found), Question::FindField { key, field, .. }) = (answer, question)
+                && let Some(value) = taken(py, site.store(), &key, Some(&field), &found, watch.as_ref())?
+            {
+                return Ok(value);
             }
             Ok(missing.into_bound(py))
         })
@@ -68,13 +67,13 @@ impl Asker {
             field: field.to_vec(),
             pickle: pickle.as_bytes().to_vec(),
         };
-        let (value, pickle) = (value.clone().unbind(), pickle.unbind());
+        let (site, value, pickle) = (Self::site(&here)?, value.clone().unbind(), pickle.unbind());
         Self::ask_question(py, &here, question, move |py, question, answer| {
             if let (Some(watch), Question::SetField { key, field, .. }) = (&watch, question) {
                 // What the server would not take is not there for this request either.
                 if local && !matches!(answer, Answer::Refused) {
                     let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                    watch.keep_stored(&key, Some(&field), value, pickle, Ttl::Unlimited);
+                    watch.keep_stored(site.store(), &key, Some(&field), value, pickle, Ttl::Unlimited);
                 } else {
                     watch.forget(&key, Some(&field));
                 }
@@ -91,7 +90,7 @@ impl Asker {
         let py = name.py();
         let here = self.cache.get().here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
-        let site = Self::site(&here)?;
+        let (site, key) = (Self::site(&here)?, full.clone());
         Self::read(
             py,
             &here,
@@ -102,8 +101,8 @@ impl Asker {
                 for (field, pickle) in fields.unwrap_or_default() {
                     let Ok(pickle) = pickle else { continue };
                     match loads(&PyBytes::new(py, &pickle))? {
-                        Some(value) => values.set_item(field_name(py, &field)?, value)?,
-                        None => site.store().note_unreadable(),
+                        Ok(value) => values.set_item(field_name(py, &field)?, value)?,
+                        Err(why) => site.store().note_unreadable(&key, why),
                     }
                 }
                 Ok(values.into_any())

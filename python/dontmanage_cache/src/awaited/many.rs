@@ -52,13 +52,7 @@ impl Asker {
                 for (full, key) in wanted.iter().zip(asked) {
                     let key = key.into_bound(py);
                     let value = match found.next() {
-                        Some(Ok(Some(found))) => {
-                            let value = taken(py, full, None, &found, watch.as_ref())?;
-                            if value.is_none() {
-                                site.store().note_unreadable();
-                            }
-                            value
-                        }
+                        Some(Ok(Some(found))) => taken(py, site.store(), full, None, &found, watch.as_ref())?,
                         _ => None,
                     };
                     match value {
@@ -101,6 +95,7 @@ impl Asker {
             watch.begin();
             watch
         });
+        let site = Self::site(&here)?;
         let keys: Vec<KeyBuffer> = pairs.iter().map(|(full, _)| full.clone()).collect();
         Self::write(
             py,
@@ -113,7 +108,8 @@ impl Asker {
                     let unchanged: Vec<bool> = keys.iter().map(|full| watch.is_unchanged(full)).collect();
                     for ((full, (value, pickle)), unchanged) in keys.iter().zip(kept).zip(unchanged) {
                         if unchanged {
-                            watch.copy().put(full, value.bind(py), pickle.into_bound(py), left(lifetime));
+                            let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                            watch.copy().put(site.store(), full, value, pickle, left(lifetime));
                         } else {
                             watch.forget(full, None);
                         }

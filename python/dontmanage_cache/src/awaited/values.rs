@@ -32,11 +32,10 @@ impl Asker {
         let question = Question::Find { key: full.to_vec(), timed: watch.is_some() };
         let (site, missing) = (Self::site(&here)?, self.missing.clone_ref(py));
         Self::ask_question(py, &here, question, move |py, question, answer| {
-            if let (Answer::Found(found), Question::Find { key, .. }) = (answer, question) {
-                if let Some(value) = taken(py, &key, None, &found, watch.as_ref())? {
-                    return Ok(value);
-                }
-                site.store().note_unreadable();
+            if let (Answer::Found(found), Question::Find { key, .. }) = (answer, question)
+                && let Some(value) = taken(py, site.store(), &key, None, &found, watch.as_ref())?
+            {
+                return Ok(value);
             }
             Ok(missing.into_bound(py))
         })
@@ -57,11 +56,12 @@ impl Asker {
         let pickle = dumps(value)?;
         let watch = here.own_copy().map(|copy| Watch::for_write(copy, &full, None));
         let question = Question::Set { key: full.to_vec(), pickle: pickle.as_bytes().to_vec(), lifetime };
-        let (value, pickle) = (value.clone().unbind(), pickle.unbind());
+        let (site, value, pickle) = (Self::site(&here)?, value.clone().unbind(), pickle.unbind());
         Self::ask_question(py, &here, question, move |py, question, _| {
             if let (Some(watch), Question::Set { key, .. }) = (&watch, question) {
                 if local {
-                    watch.keep_stored(&key, None, value.bind(py), pickle.into_bound(py), left(lifetime));
+                    let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                    watch.keep_stored(site.store(), &key, None, value, pickle, left(lifetime));
                 } else {
                     watch.forget(&key, None);
                 }

@@ -1,10 +1,11 @@
 //! What an exchange that takes its time may still tell the request's copy, when it is over.
 
-use dontmanage_cache::{Found, Ttl};
+use dontmanage_cache::{Found, Store, Ttl};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::local_copy::LocalCopy;
+use crate::pickling::loads;
 
 /// The copy, watched for what others do to it meanwhile: an old value must not overwrite theirs.
 pub struct Watch {
@@ -43,6 +44,7 @@ impl Watch {
     /// Keeps what was found, unless it has been changed since the question.
     pub fn keep(
         &self,
+        store: Store<'_>,
         key: &[u8],
         field: Option<&[u8]>,
         value: &Bound<'_, PyAny>,
@@ -52,8 +54,8 @@ impl Watch {
         let copy = self.copy.get();
         match field {
             _ if !self.is_unchanged(key) => {}
-            None => copy.put_found(key, value, pickle, left),
-            Some(field) => copy.put_field_found(key, field, value, pickle, left),
+            None => copy.put_found(store, key, value, pickle, left),
+            Some(field) => copy.put_field_found(store, key, field, value, pickle, left),
         }
     }
 
@@ -61,6 +63,7 @@ impl Watch {
     /// knows which was the last.
     pub fn keep_stored(
         &self,
+        store: Store<'_>,
         key: &[u8],
         field: Option<&[u8]>,
         value: &Bound<'_, PyAny>,
@@ -70,8 +73,8 @@ impl Watch {
         let copy = self.copy.get();
         match field {
             _ if !self.is_unchanged(key) => self.forget(key, field),
-            None => copy.put(key, value, pickle, left),
-            Some(field) => copy.put_field(key, field, value, pickle, left),
+            None => copy.put(store, key, value, pickle, left),
+            Some(field) => copy.put_field(store, key, field, value, pickle, left),
         }
     }
 
@@ -89,18 +92,25 @@ impl Drop for Watch {
     }
 }
 
-/// An object of what was found, kept for this request. None if it can't be read.
+/// An object of what was found, kept for this request. None if it can't be read, which is counted.
 pub fn taken<'py>(
     py: Python<'py>,
+    store: Store<'_>,
     key: &[u8],
     field: Option<&[u8]>,
     found: &Found,
     watch: Option<&Watch>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let pickle = PyBytes::new(py, &found.pickle);
-    let Some(value) = crate::pickling::loads(&pickle)? else { return Ok(None) };
+    let value = match loads(&pickle)? {
+        Ok(value) => value,
+        Err(why) => {
+            store.note_unreadable(key, why);
+            return Ok(None);
+        }
+    };
     if let Some(watch) = watch {
-        watch.keep(key, field, &value, pickle, found.left);
+        watch.keep(store, key, field, &value, pickle, found.left);
     }
     Ok(Some(value))
 }

@@ -38,7 +38,7 @@ impl Cache {
         }
         if let Some(copy) = here.copy() {
             if locally {
-                copy.put_field(&full, &field, value, pickle, Ttl::Unlimited);
+                copy.put_field(here.store()?, &full, &field, value, pickle, Ttl::Unlimited);
             } else {
                 copy.remove_field(&full, &field);
             }
@@ -76,13 +76,15 @@ impl Cache {
         };
         if let Some((pickle, left)) = found {
             let pickle = PyBytes::new(py, &pickle);
-            if let Some(value) = loads(&pickle)? {
-                if let Some(copy) = copy {
-                    copy.put_field(&full, &field_text, &value, pickle, left);
+            match loads(&pickle)? {
+                Ok(value) => {
+                    if let Some(copy) = copy {
+                        copy.put_field(here.store()?, &full, &field_text, &value, pickle, left);
+                    }
+                    return Ok(value);
                 }
-                return Ok(value);
+                Err(why) => here.store()?.note_unreadable(&full, why),
             }
-            here.server()?.store().note_unreadable();
         }
         let Some(generator) = generator.filter(|generator| !generator.is_none()) else {
             return Ok(otherwise());
@@ -104,8 +106,8 @@ impl Cache {
         for (field, pickle) in here.read(|store| store.hgetall(&full))? {
             let Ok(pickle) = pickle else { continue };
             match loads(&PyBytes::new(py, &pickle))? {
-                Some(value) => values.set_item(field_name(py, &field)?, value)?,
-                None => here.server()?.store().note_unreadable(),
+                Ok(value) => values.set_item(field_name(py, &field)?, value)?,
+                Err(why) => here.store()?.note_unreadable(&full, why),
             }
         }
         Ok(values)

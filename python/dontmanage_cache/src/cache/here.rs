@@ -64,12 +64,19 @@ impl Here<'_, '_> {
         self.fallback.get().map(Bound::get).ok_or_else(context::no_site)
     }
 
+    /// The store there, for the keys of the site.
+    pub fn store(&self) -> PyResult<Store<'_>> {
+        let store = self.server()?.store();
+        let prefix = self.frame().and_then(Frame::known_prefix);
+        Ok(prefix.map_or(store, |prefix| store.of_site(prefix)))
+    }
+
     /// Asks the server, with the interpreter released.
     pub fn ask<T: Send>(
         &self,
         question: impl FnOnce(Store<'_>) -> Result<T, CacheError> + Send,
     ) -> PyResult<Result<T, CacheError>> {
-        let store = self.server()?.store();
+        let store = self.store()?;
         Ok(self.py.detach(|| question(store)))
     }
 

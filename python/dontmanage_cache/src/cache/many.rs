@@ -46,11 +46,11 @@ impl Cache {
                     let pickle = PyBytes::new(py, &found.pickle);
                     let value = loads(&pickle)?;
                     match (&value, copy) {
-                        (None, _) => here.server()?.store().note_unreadable(),
-                        (Some(value), Some(copy)) => copy.put(full, value, pickle, found.left),
-                        (Some(_), None) => {}
+                        (Err(why), _) => here.store()?.note_unreadable(full, *why),
+                        (Ok(value), Some(copy)) => copy.put(here.store()?, full, value, pickle, found.left),
+                        (Ok(_), None) => {}
                     }
-                    value
+                    value.ok()
                 }
                 _ => None,
             };
@@ -86,7 +86,7 @@ impl Cache {
         drop(pairs);
         if let Some(copy) = here.copy() {
             for (full, value, pickle) in pickled {
-                copy.put(&full, &value, pickle, left(lifetime));
+                copy.put(here.store()?, &full, &value, pickle, left(lifetime));
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::full_key::{self, Whose};
 use crate::server::Server;
+use crate::statistics;
 
 /// The cache of the site that this thread or task is in.
 ///
@@ -97,6 +98,43 @@ impl Cache {
         let here = self.here(py)?;
         let full = full_key::full_key(py, here.frame(), key, Whose { user, shared })?;
         Ok(pyo3::types::PyBytes::new(py, &full).into_any())
+    }
+
+    /// What the cache did in this process: hits, misses, errors, bytes and times, for each prefix of keys and
+    /// each function under `redis_cache`. In a forked child it is counted from the fork on.
+    ///
+    /// A key's prefix is the key as the program names it, up to the first `|` or `:`; the whole key if it has
+    /// neither. 128 prefixes are told apart; those that are asked for least count as `other`. Times are of
+    /// calls that asked the server, in microseconds, without making objects of what came. What all fields mean
+    /// is in `dontmanage_cache.statistics`.
+    ///
+    /// ```python
+    /// >>> dontmanage.cache.reset_stats()
+    /// >>> dontmanage.cache.set_value("price|apple", 1.5)
+    /// >>> dontmanage.cache.get_value("price|apple")
+    /// 1.5
+    /// >>> price = dontmanage.cache.stats()["prefixes"]["price"]
+    /// >>> price["hits"], price["local_hits"], price["misses"], price["writes"]
+    /// (1, 1, 0, 1)
+    /// >>> dontmanage.cache.stats()["server"]["state"]
+    /// 'up'
+    /// ```
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let here = self.here(py)?;
+        statistics::statistics(py, here.server()?.client())
+    }
+
+    /// Let everything that `stats()` tells be counted anew.
+    ///
+    /// ```python
+    /// >>> dontmanage.cache.reset_stats()
+    /// >>> dontmanage.cache.stats()["total"]["hits"]
+    /// 0
+    /// ```
+    fn reset_stats(&self, py: Python<'_>) -> PyResult<()> {
+        let here = self.here(py)?;
+        statistics::reset(here.server()?.client());
+        Ok(())
     }
 
     /// Whether the server answers.

@@ -125,12 +125,15 @@ impl<'py> Here<'_, 'py> {
         };
         let Some((pickle, left)) = found else { return Ok(None) };
         let pickle = PyBytes::new(py, &pickle);
-        let Some(value) = loads(&pickle)? else {
-            self.server()?.store().note_unreadable();
-            return Ok(None);
+        let value = match loads(&pickle)? {
+            Ok(value) => value,
+            Err(why) => {
+                self.store()?.note_unreadable(full, why);
+                return Ok(None);
+            }
         };
         if let Some(copy) = copy {
-            copy.put(full, &value, pickle, left);
+            copy.put(self.store()?, full, &value, pickle, left);
         }
         Ok(Some(value))
     }
@@ -148,7 +151,7 @@ impl<'py> Here<'_, 'py> {
         self.write(|store| store.set(full, bytes, lifetime))?;
         if let Some(copy) = self.copy() {
             if locally {
-                copy.put(full, value, pickle, left(lifetime));
+                copy.put(self.store()?, full, value, pickle, left(lifetime));
             } else {
                 copy.remove(full);
             }

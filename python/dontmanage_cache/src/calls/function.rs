@@ -90,7 +90,7 @@ impl CachedFunction {
             takes_more_by_name,
             ignores_self,
         );
-        Ok(Self { function, cache, memo: Memo::new(name, options), version, signature, user, shared })
+        Ok(Self { function, cache, memo: Memo::counted(name, options), version, signature, user, shared })
     }
 
     #[pyo3(name = "__call__", signature = (*args, **kwargs))]
@@ -289,10 +289,12 @@ impl CachedFunction {
             let looked =
                 py.detach(|| call.look_timed(|pickle, left| Some((Arc::<[u8]>::from(pickle), left))));
             let ticket = match looked {
-                Look::Fresh(found) | Look::Stale(found) => match taken(py, here, call.key(), &found)? {
-                    Some(answer) => return Ok(answer),
-                    None => py.detach(|| call.compute_anyway()),
-                },
+                Look::Fresh(found) | Look::Stale(found) => {
+                    match taken(py, here, &self.memo, call.key(), &found)? {
+                        Some(answer) => return Ok(answer),
+                        None => py.detach(|| call.compute_anyway()),
+                    }
+                }
                 Look::Refresh(_, ticket) | Look::Compute(ticket) => ticket,
                 Look::Busy if is_nested && since.get_or_insert_with(Instant::now).elapsed() > NESTED_WAIT => {
                     py.detach(|| call.compute_anyway())
@@ -335,7 +337,7 @@ impl CachedFunction {
         if let Some(copy) = here.copy() {
             // What was cleared meanwhile is not kept here either; what found no server is.
             if is_kept || here.server()?.client().is_paused() {
-                copy.put(full, &answer, pickle, left(self.memo.options().fresh_for()));
+                copy.put(here.store()?, full, &answer, pickle, left(self.memo.options().fresh_for()));
             }
         }
         Ok(answer)
@@ -346,18 +348,23 @@ impl CachedFunction {
 fn taken<'py>(
     py: Python<'py>,
     here: &Here<'_, 'py>,
+    memo: &Memo,
     full: &[u8],
     found: &(Arc<[u8]>, Ttl),
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (pickle, left) = found;
     let pickle = PyBytes::new(py, pickle);
-    let Some(answer) = loads(&pickle)? else {
-        here.server()?.store().note_unreadable();
-        return Ok(None);
+    let answer = match loads(&pickle)? {
+        Ok(answer) => answer,
+        Err(why) => {
+            here.store()?.note_unreadable(full, why);
+            memo.note_unreadable();
+            return Ok(None);
+        }
     };
     if let Some(copy) = here.copy() {
         let left = if *left == Ttl::Missing { Ttl::Left(STALE_KEPT) } else { *left };
-        copy.put(full, &answer, pickle, left);
+        copy.put(here.store()?, full, &answer, pickle, left);
     }
     Ok(Some(answer))
 }

@@ -81,7 +81,7 @@ impl Documents {
             };
         }
         let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
-        let (document, weight, left) = match look(py, &here, &documents, subject)? {
+        let (document, weight, left) = match look(py, &here, &documents, subject, &key)? {
             Step::Found(document, weight, left) => (document, weight, left),
             Step::Read(lease) => {
                 let (document, is_named_so) = self.loaded(py, doctype, name)?;
@@ -101,7 +101,7 @@ impl Documents {
             && Some(copy.changes()) == changes
             && holder(py, frame, subject)?.is_none()
         {
-            copy.share(&key, &document, weight, left);
+            copy.share(here.store()?, &key, &document, weight, left);
         }
         Ok(document)
     }
@@ -130,7 +130,7 @@ impl Documents {
             return Ok(unless_empty(self.load_last_modified.bind(py).call1((doctype, true))?));
         }
         let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
-        let (time, pickle, left) = match look(py, &here, &documents, subject)? {
+        let (time, pickle, left) = match look(py, &here, &documents, subject, &hash)? {
             Step::Found(time, _, left) => (time.clone(), dumps(&time)?, left),
             Step::Read(lease) => {
                 let time = self.load_last_modified.bind(py).call1((doctype, false))?;
@@ -147,7 +147,7 @@ impl Documents {
             && Some(copy.changes()) == changes
             && holder(py, frame, subject)?.is_none()
         {
-            copy.put_field(&hash, field, &time, pickle, left);
+            copy.put_field(here.store()?, &hash, field, &time, pickle, left);
         }
         Ok(unless_empty(time))
     }
@@ -232,6 +232,7 @@ fn look<'py>(
     here: &Here<'_, 'py>,
     documents: &Core,
     subject: Subject<'_>,
+    key: &[u8],
 ) -> PyResult<Step<'py>> {
     let Subject { doctype, name } = subject;
     let mut of_no_use = false;
@@ -248,10 +249,10 @@ fn look<'py>(
             Look::Found(found) => found,
         };
         let pickle = PyBytes::new(py, &found.pickle);
-        if let Some(document) = loads(&pickle)? {
-            return Ok(Step::Found(document, found.pickle.len(), found.left));
+        match loads(&pickle)? {
+            Ok(document) => return Ok(Step::Found(document, found.pickle.len(), found.left)),
+            Err(why) => here.store()?.note_unreadable(key, why),
         }
-        here.server()?.store().note_unreadable();
         of_no_use = true;
     }
 }
