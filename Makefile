@@ -27,6 +27,7 @@ test: check .venv/tests/installed ## check formatting and lints, then run every 
 	@scripts/need redis-server redis-server
 	@scripts/need supervisord supervisor
 	@scripts/need systemd-analyze systemd
+	@scripts/databases
 	@scripts/wheels dev target/debug/wheels
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) test --locked --workspace --lib --bins --tests --examples
