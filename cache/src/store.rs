@@ -56,6 +56,14 @@ pub struct Found {
     pub left: Ttl,
 }
 
+impl Found {
+    /// A pickle that is kept for so long.
+    #[must_use]
+    pub fn new(pickle: Vec<u8>, left: Ttl) -> Self {
+        Self { pickle, left }
+    }
+}
+
 impl<'c> Store<'c> {
     /// The store that a client reaches. Without a key, values are bare pickles.
     #[must_use]

@@ -664,7 +664,7 @@ def test_the_function_is_still_what_it_was(bench):
     assert functools.partial(slow_add, 1)(2) == 3
 
 
-def test_generators_and_coroutines_are_refused_with_advice():
+def test_generators_are_refused_with_advice():
     def generator():
         yield 1
 

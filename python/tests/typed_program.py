@@ -160,6 +160,34 @@ def decorated_functions_keep_their_signatures() -> None:
 
 async def coroutine_functions_do_too() -> None:
     assert_type(await fetch("https://example.com"), bytes)
+    assert_type(await fetch.aclear_cache(), int)
+    assert_type(await fetch.aclear_cache_for("https://example.com"), bool)
+    assert_type(await slow_add.aclear_cache_for(40, b=2), bool)
+    await fetch(5)  # type: ignore[arg-type]
+
+
+async def awaiting() -> None:
+    acache = dontmanage.acache
+    assert_type(await acache.get_value("k"), Any | None)
+    assert_type(await acache.get_value("k", default=0), Any | int)
+
+    async def total() -> int:
+        return 42
+
+    def plain() -> str:
+        return "42"
+
+    assert_type(await acache.get_value("k", total, expires_in_sec=60), int)
+    assert_type(await acache.get_value("k", plain), str)
+    assert_type(await acache.hget("h", "f", total), int)
+    assert_type(await acache.get_values(["a", "b"]), dict[str, Any])
+    assert_type(await acache.delete_keys("price"), int)
+    assert_type(await acache.lpop("l"), bytes | None)
+    assert_type(await acache.lpop("l", 2), list[bytes])
+    assert_type(await acache.smembers("s"), set[bytes])
+    assert_type(await acache.connected(), bool)
+    assert_type(acache.make_key("k"), bytes)
+    await acache.get_value(None)  # type: ignore[call-overload]
 
 
 class Shop:

@@ -147,6 +147,25 @@ impl Call {
         self.contend(read)
     }
 
+    /// Whether a [`peek`](Self::peek) has found an old answer.
+    #[must_use]
+    pub fn has_old(&self) -> bool {
+        self.asked == Some(true)
+    }
+
+    /// The ticket of a call that must not ask the server, because it is known to be away. Never waits.
+    #[must_use]
+    pub fn do_without(&self) -> Ticket {
+        self.memo.counters().errors.add();
+        self.waited();
+        self.ticket(if self.held { Right::Through } else { Right::Free })
+    }
+
+    /// Counts that the caller waits for another one of its own process.
+    pub fn note_waiting(&self) {
+        self.memo.counters().waited.add();
+    }
+
     /// The time to wait before the next look; longer from look to look.
     #[must_use]
     pub fn pause(&mut self) -> Duration {

@@ -84,6 +84,18 @@ impl MemoOptions {
         self
     }
 
+    /// Whether one caller computes while the others wait.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.lock
+    }
+
+    /// How long a caller waits for another's answer, as [`patience`](Self::patience) has set it.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.patience
+    }
+
     /// How long an answer is fresh, as [`lifetime`](Self::lifetime) has set it.
     #[must_use]
     pub fn fresh_for(&self) -> Lifetime {

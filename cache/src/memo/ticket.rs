@@ -143,6 +143,25 @@ impl Ticket {
         stored.unwrap_or(false)
     }
 
+    /// Ends without an answer and without a word to the server, for who must not wait: a lock stays for the
+    /// rest of its lease.
+    pub fn abandon(mut self) {
+        self.memo.counters().failed.add();
+        self.done = true;
+    }
+
+    /// Ends with an answer of so many bytes that is not kept, because the server is known to be away. Never
+    /// waits.
+    pub fn keep_nowhere(mut self, bytes: usize) {
+        let counters = self.memo.counters();
+        counters.compute_times.note(self.began.elapsed());
+        counters.computed.add();
+        counters.bytes_written.add_many(bytes as u64);
+        counters.errors.add();
+        self.cache.client.counters().dropped_writes.add();
+        self.done = true;
+    }
+
     /// The bytes to keep.
     fn sealed(
         &self,

@@ -216,3 +216,25 @@ fn a_functions_answer_is_peeked_at_and_its_look_goes_on_from_there() {
     let mut within = within;
     assert!(matches!(within.look(|_| Some(())), Look::Compute(_)), "it is not waited for");
 }
+
+#[test]
+fn a_call_does_without_a_server_and_a_ticket_ends_without_a_word_to_it() {
+    let server = Server::start();
+    let client = patient(server.url());
+    let cache = Cache::new(client.clone(), KeyPrefix::new("site").expect("a prefix"));
+    let memo = Memo::new("m.f", MemoOptions::new().lease(Duration::from_millis(200)));
+    let call = || memo.call(&cache, Scope::Site, &Canonical::new());
+    let Look::Compute(ticket) = call().look(|_| Some(())) else { panic!("it is the first") };
+    let lock = [call().key(), b":lock"].concat();
+    let commands = client.stats();
+    ticket.abandon();
+    call().do_without().keep_nowhere(7);
+    assert_eq!(client.stats().dropped_writes, commands.dropped_writes + 1);
+    assert_eq!((memo.stats().failed, memo.stats().computed, memo.stats().errors), (1, 1, 1));
+    // Nobody has taken it back, and nobody renews it.
+    assert!(client.command(Call::Read, &[b"PTTL", &lock]).expect("a server").as_int() > Some(-2));
+    crate::server::wait_for(
+        "the end of the lease",
+        || matches!(call().look(|_| Some(())), Look::Compute(ticket) if { ticket.abandon(); true }),
+    );
+}

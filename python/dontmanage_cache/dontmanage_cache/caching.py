@@ -112,6 +112,9 @@ def redis_cache(
         at most, if a number is given); False lets each compute for himself.
     ignore_self: of a method's object only the class counts.
 
+    A coroutine function may be decorated too: its calls are awaited as before, and hold no event loop up.
+    `await function.aclear_cache()` and `aclear_cache_for(…)` are there for such programs.
+
     Equal calls share an answer in every process; distinct calls never do: `1`, `1.0` and `True` are
     three. Any arguments will do that can be pickled. None is an answer; an exception is not. Without a
     site, it is the plain function.
@@ -136,6 +139,12 @@ def redis_cache(
     if stale and not ttl:
         raise ValueError("`stale` is a time after `ttl`, and this function's answers have no end")
     refuse_what_cannot_be_kept(func)
+    awaits: Callable[..., Any] | None = None
+    if is_coroutine_function(func):
+        # Not imported before: it needs `asyncio`, which such a program has anyway.
+        from . import flights
+
+        awaits = flights.call
     cached = CachedFunction(
         func,
         cache=cache,
@@ -146,10 +155,42 @@ def redis_cache(
         user=user or None,
         shared=shared,
         wait=(PATIENCE if lock is True else float(lock)),
+        awaits=awaits,
         ignores_self=ignore_self,
         **parameters(func),
     )
-    return functools.update_wrapper(cached, func)
+    functools.update_wrapper(cached, func)
+    if awaits is not None:
+        mark_coroutine_function(cached)
+    return cached
+
+
+def is_coroutine_function(func: Any) -> bool:
+    """Whether a function is defined by `async def`."""
+    return bool(getattr(getattr(func, "__code__", None), "co_flags", 0) & COROUTINE)
+
+
+def mark_coroutine_function(cached: Any) -> None:
+    """Let frameworks see that a call is to be awaited: they ask `inspect` or `asyncio`."""
+    import asyncio.coroutines
+    import inspect
+
+    if hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(cached)
+    mark = getattr(asyncio.coroutines, "_is_coroutine", None)
+    if mark is not None:
+        cached._is_coroutine = mark
+
+
+def refuse_coroutine_function(func: Any, decorator: str) -> None:
+    """A coroutine is used up by the first who awaits it."""
+    if is_coroutine_function(func):
+        name = getattr(func, "__qualname__", func)
+        raise TypeError(
+            f"`{name}` is a coroutine function, and `{decorator}` keeps what a call gives at once: a "
+            "coroutine, which can be awaited only once; use `redis_cache`, which keeps the answer for the "
+            "request too"
+        )
 
 
 def refuse_what_cannot_be_kept(func: Any) -> None:
@@ -168,11 +209,6 @@ def refuse_what_cannot_be_kept(func: Any) -> None:
     if flags & (GENERATOR | ASYNC_GENERATOR):
         raise TypeError(
             f"`{name}` is a generator, which its first caller would use up: let it return a list instead"
-        )
-    if flags & COROUTINE:
-        raise TypeError(
-            f"`{name}` is a coroutine function, whose answer can't be kept before it is awaited: "
-            "decorate the function that it awaits"
         )
 
 
@@ -286,6 +322,8 @@ def request_cache(func: F) -> F:
     >>> settings() is settings()
     True
     """
+
+    refuse_coroutine_function(func, "request_cache")
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -427,6 +465,7 @@ def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | Non
     """
     if func is None:
         return functools.partial(site_cache, ttl=ttl, maxsize=maxsize)
+    refuse_coroutine_function(func, "site_cache")
     kept = SiteCached(func, ttl, maxsize)
     _site_cached.append(kept)
 

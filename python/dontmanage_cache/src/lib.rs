@@ -34,7 +34,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::awaited::{Asker, Pending};
+    use crate::awaited::{Asker, AwaitedCall, Pending};
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]

@@ -207,7 +207,15 @@ impl Asker {
         pace: Pace,
         work: Work,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let site = here.server()?.cache();
+        Self::ask_at(py, here.server()?.cache(), pace, work)
+    }
+
+    pub(super) fn ask_at<'py>(
+        py: Python<'py>,
+        site: &Arc<Site>,
+        pace: Pace,
+        work: Work,
+    ) -> PyResult<Bound<'py, PyAny>> {
         if site.client().ready().is_err() {
             return work.leave_undone(site).finish(py);
         }

@@ -130,25 +130,25 @@ impl Crew {
         let lane = self.lane(pace);
         let mut state = lane.lock();
         state.queue.extend(jobs.map(|job| (now, job)));
-        let together = if pace == Pace::Quick { TOGETHER } else { 1 };
-        let wanted = state.queue.len().div_ceil(together).min(THREADS);
-        for _ in 0..wanted.min(state.idle) {
-            lane.news.notify_one();
-        }
-        let missing = wanted.saturating_sub(state.idle).min(THREADS - state.threads);
-        for _ in 0..missing {
-            let crew = self.clone();
-            let thread = std::thread::Builder::new().name("cache-awaits".to_owned());
-            if thread.spawn(move || crew.work(pace)).is_err() {
-                break;
-            }
-            state.threads += 1;
-        }
+        self.call_one(pace, &mut state);
         if state.threads == 0 {
             // Without any thread there is no server to be asked.
             let jobs = std::mem::take(&mut state.queue);
             drop(state);
             self.tell(jobs.into_iter().map(|(_, job)| (job.pending, job.work.leave_undone(&job.cache))));
+        }
+    }
+
+    /// Calls a thread to work. It calls the next one if it leaves something.
+    fn call_one(self: &Arc<Self>, pace: Pace, state: &mut State) {
+        if state.idle > 0 {
+            self.lane(pace).news.notify_one();
+        } else if state.threads < THREADS {
+            let crew = self.clone();
+            let thread = std::thread::Builder::new().name("cache-awaits".to_owned());
+            if thread.spawn(move || crew.work(pace)).is_ok() {
+                state.threads += 1;
+            }
         }
     }
 
@@ -186,7 +186,7 @@ impl Crew {
     }
 
     /// What a thread does until there is nothing more to do.
-    fn work(&self, pace: Pace) {
+    fn work(self: &Arc<Self>, pace: Pace) {
         while let Some((since, jobs)) = self.next(pace) {
             let mut pending = Vec::with_capacity(jobs.len());
             let mut works = Vec::with_capacity(jobs.len());
@@ -207,7 +207,7 @@ impl Crew {
     }
 
     /// The next jobs, which can be done together, and since when they wait. None if the thread should end.
-    fn next(&self, pace: Pace) -> Option<(Instant, Vec<Job>)> {
+    fn next(self: &Arc<Self>, pace: Pace) -> Option<(Instant, Vec<Job>)> {
         let lane = self.lane(pace);
         let mut state = lane.lock();
         loop {
@@ -222,6 +222,9 @@ impl Crew {
                     && let Some((_, job)) = state.queue.pop_front()
                 {
                     jobs.push(job);
+                }
+                if !state.queue.is_empty() {
+                    self.call_one(pace, &mut state);
                 }
                 return Some((since, jobs));
             }

@@ -5,6 +5,8 @@
 //! loop goes on. What needs no server is answered at once.
 
 mod asker;
+mod call;
+mod carried;
 mod crew;
 mod hashes;
 mod many;
@@ -15,4 +17,5 @@ mod values;
 mod watch;
 
 pub use asker::Asker;
+pub use call::AwaitedCall;
 pub use pending::Pending;

@@ -49,11 +49,10 @@ impl BoundCachedFunction {
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__<'py>(
         &self,
-        py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.function.get().call(py, &self.all(args)?, kwargs)
+        CachedFunction::call(self.function.bind(args.py()), &self.all(args)?, kwargs)
     }
 
     /// Forget all answers of the method, whatever the object. How many there were.
@@ -91,6 +90,43 @@ impl BoundCachedFunction {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
         self.function.get().clear_cache_for(py, &self.all(args)?, kwargs)
+    }
+
+    /// As `clear_cache`, to be awaited: it does not hold the event loop up.
+    ///
+    /// ```python
+    /// >>> import asyncio
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> class Shop:
+    /// ...     @redis_cache(ignore_self=True)
+    /// ...     def total(self, day):
+    /// ...         return day * 10
+    /// >>> Shop().total(1), asyncio.run(Shop().total.aclear_cache())
+    /// (10, 1)
+    /// ```
+    fn aclear_cache<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        CachedFunction::aclear_cache(self.function.bind(py))
+    }
+
+    /// As `clear_cache_for`, to be awaited: it does not hold the event loop up.
+    ///
+    /// ```python
+    /// >>> import asyncio
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> class Shop:
+    /// ...     @redis_cache(ignore_self=True)
+    /// ...     def total(self, day):
+    /// ...         return day * 10
+    /// >>> Shop().total(1), asyncio.run(Shop().total.aclear_cache_for(1))
+    /// (10, True)
+    /// ```
+    #[pyo3(signature = (*args, **kwargs))]
+    fn aclear_cache_for<'py>(
+        &self,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        CachedFunction::aclear_cache_for(self.function.bind(args.py()), &self.all(args)?, kwargs)
     }
 
     /// The full key of the answer to one call on this object; None where it is not cached.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dontmanage_cache::memo::{Call, Calls, Canonical, Look, Memo, MemoOptions, Ticket};
-use dontmanage_cache::{Beginning, Ttl};
+use dontmanage_cache::{Beginning, Cache as Site, CacheError, KeyPrefix, Ttl};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::bound::BoundCachedFunction;
@@ -24,7 +25,7 @@ use crate::pickling::{dumps, loads};
 const NESTED_WAIT: Duration = Duration::from_secs(2);
 
 /// How long this request keeps an answer whose time was over when it got it.
-const STALE_KEPT: Duration = Duration::from_secs(1);
+pub const STALE_KEPT: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// How many calls this thread is computing, one inside the other.
@@ -49,12 +50,33 @@ pub struct CachedFunction {
     signature: Signature,
     user: Option<Py<PyAny>>,
     shared: bool,
+    /// For a coroutine function: what makes the coroutine of a call.
+    awaits: Option<Py<PyAny>>,
+}
+
+/// Whose answers a function's are.
+pub struct AllCalls {
+    prefix: Option<KeyPrefix>,
+    of_users: bool,
+}
+
+impl AllCalls {
+    /// Removes all of them from the server. How many there were.
+    pub fn clear(&self, memo: &Memo, server: &Site) -> Result<u64, CacheError> {
+        match &self.prefix {
+            None => memo.clear(server, Calls::Shared),
+            Some(prefix) => {
+                let whose = if self.of_users { Calls::EveryUser } else { Calls::Site };
+                memo.clear(&server.for_site(prefix.clone()), whose)
+            }
+        }
+    }
 }
 
 #[pymethods]
 impl CachedFunction {
     #[new]
-    #[pyo3(signature = (function, *, cache, name, version, positional, positional_only, by_name, takes_more, takes_more_by_name, ignores_self, ttl, stale, user, shared, wait))]
+    #[pyo3(signature = (function, *, cache, name, version, positional, positional_only, by_name, takes_more, takes_more_by_name, ignores_self, ttl, stale, user, shared, wait, awaits=None))]
     #[expect(clippy::too_many_arguments, reason = "made in one place, by name")]
     #[expect(clippy::fn_params_excessive_bools, reason = "made in one place, by name")]
     fn new(
@@ -73,6 +95,7 @@ impl CachedFunction {
         user: Option<Py<PyAny>>,
         shared: bool,
         wait: f64,
+        awaits: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let patience = Duration::try_from_secs_f64(wait)
             .map_err(|_| PyValueError::new_err("`lock` is True, False, or a number of seconds"))?;
@@ -90,28 +113,22 @@ impl CachedFunction {
             takes_more_by_name,
             ignores_self,
         );
-        Ok(Self { function, cache, memo: Memo::counted(name, options), version, signature, user, shared })
+        let memo = Memo::counted(name, options);
+        Ok(Self { function, cache, memo, version, signature, user, shared, awaits })
     }
 
     #[pyo3(name = "__call__", signature = (*args, **kwargs))]
     pub fn call<'py>(
-        &self,
-        py: Python<'py>,
+        slf: &Bound<'py, Self>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let here = self.cache.get().here(py)?;
-        let Some(full) = self.key(py, &here, args, kwargs)? else {
-            return self.function.bind(py).call(args, kwargs);
-        };
-        if let Some(copy) = here.copy()
-            && let Some(answer) = copy.lend(py, &full)?
-        {
-            self.memo.note_local_hit();
-            return Ok(answer);
+        let (own, py) = (slf.get(), slf.py());
+        if let Some(awaits) = &own.awaits {
+            let kwargs = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
+            return awaits.bind(py).call1((slf, args, kwargs));
         }
-        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
-        self.answer(py, &here, call, args, kwargs)
+        own.call_now(py, args, kwargs)
     }
 
     /// As a method, it takes its object as the first argument.
@@ -149,26 +166,12 @@ impl CachedFunction {
     /// ```
     pub fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
         let here = self.cache.get().here(py)?;
-        let prefix = match here.frame() {
-            _ if self.shared => None,
-            Some(frame) => Some(frame.prefix(py)?),
-            None => return Err(no_site()),
-        };
-        let stem = self.memo.stem().as_bytes();
-        let (whose, beginning) = match &prefix {
-            None => (Calls::Shared, Beginning::shared(stem)),
-            Some(prefix) if self.user.is_none() => (Calls::Site, Beginning::new(prefix, stem)),
-            Some(prefix) => (Calls::EveryUser, Beginning::new(prefix, &[b"user:*:", stem].concat())),
-        };
+        let (calls, beginning) = self.all_calls(py, &here)?;
         if let Some(copy) = here.copy() {
             copy.remove_beginning(&beginning);
         }
         let server = here.server()?;
-        let cache = prefix.as_ref().map_or_else(
-            || server.cache().as_ref().clone(),
-            |prefix| server.cache().for_site(prefix.clone()),
-        );
-        let removed = py.detach(|| self.memo.clear(&cache, whose));
+        let removed = py.detach(|| calls.clear(&self.memo, server.cache()));
         if removed.is_err() {
             server.store().note_dropped_write();
         }
@@ -204,6 +207,45 @@ impl CachedFunction {
         Ok(py.detach(|| call.clear()))
     }
 
+    /// As `clear_cache`, to be awaited: it does not hold the event loop up.
+    ///
+    /// ```python
+    /// >>> import asyncio
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1), double(2)
+    /// (2, 4)
+    /// >>> asyncio.run(double.aclear_cache())
+    /// 2
+    /// ```
+    pub fn aclear_cache<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static CLEAR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        CLEAR.import(slf.py(), "dontmanage_cache.flights", "clear")?.call1((slf,))
+    }
+
+    /// As `clear_cache_for`, to be awaited: it does not hold the event loop up.
+    ///
+    /// ```python
+    /// >>> import asyncio
+    /// >>> from dontmanage.utils.caching import redis_cache
+    /// >>> double = redis_cache(lambda number: number * 2)
+    /// >>> double(1)
+    /// 2
+    /// >>> asyncio.run(double.aclear_cache_for(1))
+    /// True
+    /// ```
+    #[pyo3(signature = (*args, **kwargs))]
+    pub fn aclear_cache_for<'py>(
+        slf: &Bound<'py, Self>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static CLEAR_ONE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = slf.py();
+        let kwargs = kwargs.cloned().unwrap_or_else(|| PyDict::new(py));
+        CLEAR_ONE.import(py, "dontmanage_cache.flights", "clear_one")?.call1((slf, args, kwargs))
+    }
+
     /// The full key of a call's answer; None where it is not cached.
     ///
     /// ```python
@@ -229,9 +271,55 @@ impl CachedFunction {
 }
 
 impl CachedFunction {
+    /// What `redis_cache` does for a plain function.
+    fn call_now<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let here = self.cache.get().here(py)?;
+        let Some(full) = self.key(py, &here, args, kwargs)? else {
+            return self.function.bind(py).call(args, kwargs);
+        };
+        if let Some(copy) = here.copy()
+            && let Some(answer) = copy.lend(py, &full)?
+        {
+            self.memo.note_local_hit();
+            return Ok(answer);
+        }
+        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
+        self.answer(py, &here, call, args, kwargs)
+    }
+
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    pub fn cache(&self) -> &Cache {
+        self.cache.get()
+    }
+
+    /// All of the function's answers, and what their full keys begin with.
+    pub fn all_calls(&self, py: Python<'_>, here: &Here<'_, '_>) -> PyResult<(AllCalls, Beginning)> {
+        let prefix = match here.frame() {
+            _ if self.shared => None,
+            Some(frame) => Some(frame.prefix(py)?),
+            None => return Err(no_site()),
+        };
+        let stem = self.memo.stem().as_bytes();
+        let of_users = self.user.is_some();
+        let beginning = match &prefix {
+            None => Beginning::shared(stem),
+            Some(prefix) if of_users => Beginning::new(prefix, &[b"user:*:", stem].concat()),
+            Some(prefix) => Beginning::new(prefix, stem),
+        };
+        Ok((AllCalls { prefix, of_users }, beginning))
+    }
+
     /// The full key of a call; none if it is not to be cached: outside of any site, without a user where
     /// one is meant, or with arguments that the function does not take.
-    fn key(
+    pub fn key(
         &self,
         py: Python<'_>,
         here: &Here<'_, '_>,
@@ -259,7 +347,7 @@ impl CachedFunction {
     }
 
     /// The error of a call whose arguments the function does not take.
-    fn refuse_misfits(
+    pub fn refuse_misfits(
         &self,
         py: Python<'_>,
         args: &Bound<'_, PyTuple>,

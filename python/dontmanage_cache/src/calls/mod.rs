@@ -6,4 +6,4 @@ mod function;
 mod signature;
 
 pub use bound::BoundCachedFunction;
-pub use function::CachedFunction;
+pub use function::{CachedFunction, STALE_KEPT};
