@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench build clean
+.PHONY: help demo test check bench stress build clean
 # Half-made files are worse than none.
 .DELETE_ON_ERROR:
 
@@ -27,6 +27,7 @@ test: check .venv/tests/installed ## check formatting and lints, then run every 
 	@scripts/need redis-server redis-server
 	@scripts/need supervisord supervisor
 	@scripts/need systemd-analyze systemd
+	@scripts/databases
 	@scripts/wheels dev target/debug/wheels
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) test --locked --workspace --lib --bins --tests --examples
@@ -45,6 +46,13 @@ bench: build .venv/benches/installed target/peers/bin/ultraman ## measure our fi
 	@scripts/need redis-server redis-server
 	@scripts/need /usr/bin/time time
 	@python3 benches $(ONLY) $(if $(RUNS),--runs $(RUNS))
+
+stress: .venv/python/installed ## read cached documents a million times while processes and Redis are killed; READS=20000
+	@scripts/need redis-server redis-server
+	@scripts/wheels dev target/debug/wheels
+	@.venv/python/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+		--force-reinstall target/debug/wheels/dontmanage*.whl
+	@.venv/python/bin/python python/stress $(if $(READS),--reads $(READS))
 
 # The best of the field that can be installed.
 target/peers/bin/ultraman:

@@ -19,6 +19,9 @@ import redis
 
 import dontmanage_cache as dontmanage
 
+# The databases' fixtures.
+pytest_plugins = ["databases"]
+
 # Long enough for a machine that is busy with other tests.
 PATIENCE = 30.0
 

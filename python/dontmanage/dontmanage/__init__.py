@@ -8,6 +8,33 @@
 >>> dontmanage.destroy()
 """
 
+from dontmanage_cache.calls import (
+    clear_document_cache,
+    delete_doc,
+    get_all,
+    get_cached_doc,
+    get_cached_value,
+    get_doc,
+    get_last_modified,
+    get_meta,
+    new_doc,
+    rename_doc,
+)
+from dontmanage_cache.errors import (
+    DatabaseAwayError,
+    DatabaseBusyError,
+    DatabaseError,
+    DeclarationError,
+    DocumentError,
+    DoesNotExistError,
+    DuplicateEntryError,
+    TableMissingError,
+    TimestampMismatchError,
+    UnknownDocTypeError,
+    UnknownFieldError,
+    ValidationError,
+)
+
 from dontmanage_cache import AttributeDict as _dict
 from dontmanage_cache import (
     CacheError,
@@ -17,6 +44,7 @@ from dontmanage_cache import (
     clear_cache,
     conf,
     connect,
+    db,
     destroy,
     init,
     local,
@@ -46,17 +74,40 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CacheError",
+    "DatabaseAwayError",
+    "DatabaseBusyError",
+    "DatabaseError",
+    "DeclarationError",
+    "DocumentError",
+    "DoesNotExistError",
+    "DuplicateEntryError",
     "NoSiteError",
     "SiteNotFoundError",
+    "TableMissingError",
+    "TimestampMismatchError",
+    "UnknownDocTypeError",
+    "UnknownFieldError",
+    "ValidationError",
     "_dict",
     "acache",
     "cache",
     "clear_cache",
+    "clear_document_cache",
     "conf",
     "connect",
+    "db",
+    "delete_doc",
     "destroy",
+    "get_all",
+    "get_cached_doc",
+    "get_cached_value",
+    "get_doc",
+    "get_last_modified",
+    "get_meta",
     "init",
     "local",
+    "new_doc",
+    "rename_doc",
     "session",
     "set_user",
 ]

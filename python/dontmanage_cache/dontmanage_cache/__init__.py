@@ -29,6 +29,7 @@ __all__ = [
     "clear_cache",
     "conf",
     "connect",
+    "db",
     "destroy",
     "init",
     "local",
@@ -63,7 +64,7 @@ def __getattr__(name: str) -> "Any":
 local = Local()
 """Attributes of this thread or task."""
 
-from .here import conf, session  # noqa: E402 - they read `local`
+from .here import conf, db, session  # noqa: E402 - they read `local`
 from .sites import SiteNotFoundError, connect, destroy, init, set_user  # noqa: E402
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 
 from . import cache, local
@@ -62,6 +63,11 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
         clear_site()
     local.cache = {}
     local.request_cache = {}
+    if not user:
+        # What this process knows of doctypes; it knows nothing where none has been asked for.
+        declared = sys.modules.get("dontmanage_cache.model.declared")
+        if declared is not None:
+            declared.forget_declarations()
     if not user and not doctype:
         from .caching import new_generation
 

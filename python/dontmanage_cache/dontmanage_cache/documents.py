@@ -20,6 +20,7 @@ from __future__ import annotations
 from . import _core, cache
 from ._core import Documents
 from .attribute_dict import AttributeDict
+from .errors import DoesNotExistError
 
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
@@ -38,10 +39,6 @@ __all__ = [
     "last_modified",
     "register",
 ]
-
-
-class DoesNotExistError(LookupError):
-    """There is no such document."""
 
 
 class Loader:
@@ -96,12 +93,14 @@ def register(
 
 
 def _loader(doctype: object) -> Loader:
-    found = _loaders.get(doctype) or _loaders.get(None) if isinstance(doctype, str) else _loaders.get(None)
+    found = _loaders.get(doctype) if isinstance(doctype, str) else None
+    found = found or _loaders.get(None)
     if found is None:
-        raise _core.CacheError(
-            f"nothing reads documents of `{doctype}`: register what does, by "
-            "dontmanage_cache.documents.register(loader)"
-        )
+        # Nobody else reads documents: those of the site's own database are meant.
+        from .model.loading import fresh, fresh_last_modified
+
+        register(fresh, name_of=lambda document: document.name, last_modified=fresh_last_modified)
+        found = _loaders[None]
     return found
 
 

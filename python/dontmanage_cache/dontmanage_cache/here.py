@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["conf", "session"]
+__all__ = ["conf", "db", "session"]
 
 
 class Here:
@@ -89,9 +89,34 @@ class Here:
             return f"<dontmanage.{self._name}: no site>"
 
 
+class HereDatabase(Here):
+    """`local.db`, made at the first use."""
+
+    __slots__ = ()
+
+    def _get_current_object(self) -> Any:
+        found = getattr(local, "db", None)
+        if found is None:
+            from .database.database import current
+
+            found = current()
+        return found
+
+    def __bool__(self) -> bool:
+        return getattr(local, "site_path", None) is not None
+
+
 # Any: they stand for what they look up, and type checkers should see them as that.
 conf: Any = Here("conf")
 """The site's configuration, over the bench's."""
 
 session: Any = Here("session")
 """The session; `session.user` is its user."""
+
+if TYPE_CHECKING:
+    from .database.database import Database
+
+    db: Database
+else:
+    db = HereDatabase("db")
+    """The site's database, in this request's transaction."""

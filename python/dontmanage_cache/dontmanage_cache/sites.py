@@ -113,8 +113,15 @@ def destroy() -> None:
     >>> import dontmanage
     >>> dontmanage.local
     <dontmanage.local: no site>
+
+    What `dontmanage.db` has changed and not committed is undone.
     """
-    leave()
+    database = getattr(local, "db", None)
+    try:
+        if database is not None:
+            database.close()
+    finally:
+        leave()
 
 
 def set_user(username: str) -> None:
