@@ -17,7 +17,9 @@ dontmanage.init('one.test')
 server = current().server
 dontmanage.cache.set_value('of the worker', {'a': [1, (2, None)]})
 dontmanage.cache.hset('hash', 'field', 'of the worker')
-print(json.dumps({'signed': server.signed, 'connect': server.connect_timeout, 'reply': server.reply_timeout,
+text = dontmanage.cache.get_value('large, of bench')
+dontmanage.cache.set_value('large, of the worker', text)
+print(json.dumps({'signed': server.signed, 'compress': server.compress_above, 'large': text, 'connect': server.connect_timeout, 'reply': server.reply_timeout,
                   'value': dontmanage.cache.get_value('of bench')}))
 ";
 
@@ -135,6 +137,48 @@ fn deadlines_reach_the_workers() {
     assert!(shown.contains("redis_cache.connect_timeout = \"1s 500ms\""), "{shown}");
     for wrong in ["0s", "2m", "soon"] {
         bench.run(&["config", "set", "redis_cache.timeout", wrong]).code(2).says("redis_cache.timeout");
+    }
+}
+
+#[test]
+fn compression_reaches_the_workers_and_everybody_reads_what_is_compressed() {
+    let bench = bench();
+    let _running = started(&bench);
+    let large = "large ".repeat(2000);
+    let stored = |key: &str| {
+        let mut ask = Command::new("redis-cli");
+        ask.arg("-s").arg(bench.path("config/redis_cache.sock")).args(["--raw", "STRLEN", key]);
+        let said = ask.output().expect("redis-cli").stdout;
+        String::from_utf8_lossy(&said).trim().parse::<usize>().expect("a length")
+    };
+    let exchange = |worker: fn(&TestBench) -> Value, compress: &Value| {
+        bench.run(&["cache", "set", "--site", SITE, "large, of bench", &large]).success();
+        let said = worker(&bench);
+        assert_eq!((&said["compress"], &said["large"]), (compress, &json!(large)));
+        let get = ["cache", "get", "--site", SITE, "--json", "large, of the worker"];
+        let got: Value = serde_json::from_str(&bench.run(&get).success().stdout).expect("JSON");
+        assert_eq!(got, json!(large));
+        for key in ["_1f|large, of bench", "_1f|large, of the worker"] {
+            assert_eq!(stored(key) < 1000, !compress.is_null(), "{key}: {} bytes", stored(key));
+        }
+    };
+    for worker in [by_bench as fn(&TestBench) -> Value, by_itself] {
+        exchange(worker, &Value::Null);
+        bench.run(&["config", "set", "redis_cache.compress_above", "4kb"]).success();
+        exchange(worker, &json!(4096));
+        bench.run(&["config", "unset", "redis_cache.compress_above"]).success();
+        bench.run(&["config", "set-common-config", "-c", "redis_cache_compress_above", "0"]).success();
+    }
+    bench.run(&["config", "set-common-config", "-c", "redis_cache_compress_above", "8192"]).success();
+    exchange(by_bench, &json!(8192));
+    exchange(by_itself, &json!(8192));
+    let shown = bench.run(&["config", "show"]).success().stdout;
+    assert!(shown.contains("redis_cache.compress_above = \"8kb\""), "{shown}");
+    for wrong in ["-1", "0b", "much"] {
+        bench
+            .run(&["config", "set", "redis_cache.compress_above", wrong])
+            .code(2)
+            .says("redis_cache.compress_above");
     }
 }
 

@@ -344,6 +344,12 @@ impl Client {
         &self.inner.owed
     }
 
+    /// Above how many bytes signed values are compressed; none if they are not.
+    #[must_use]
+    pub fn compresses_above(&self) -> Option<usize> {
+        self.inner.pack_above
+    }
+
     pub(crate) fn pack_above(&self) -> Option<usize> {
         self.inner.pack_above
     }

@@ -91,7 +91,7 @@ pub fn edit_common(bench: &BenchDir, env: Env<'_>, edits: &[(String, Option<Json
 }
 
 /// What workers must agree on and `common_site_config.json` says differently, or not at all although
-/// somebody has set it: addresses, ports, signing and deadlines. None if the file is right.
+/// somebody has set it: addresses, ports, signing, deadlines and compression. None if the file is right.
 pub fn write_back(bench: &BenchDir, settings: &Settings) -> Result<Option<Change>> {
     let texts = Texts::read(bench)?;
     let mut config = common_config(&texts)?;
@@ -131,6 +131,11 @@ pub fn agreed(config: &mut CommonConfig, settings: &Settings) {
     // Signing is what workers do if nothing is said.
     if is_set("redis_cache.sign") && (config.has("redis_cache_sign") || !cache.sign) {
         config.set("redis_cache_sign", &cache.sign.into());
+    }
+    if is_set("redis_cache.compress_above")
+        && let Some(bytes) = cache.compress_above
+    {
+        config.set("redis_cache_compress_above", &bytes.0.into());
     }
     for (key, name, wait) in [
         ("redis_cache.timeout", "redis_cache_timeout", cache.timeout),
@@ -333,7 +338,7 @@ fn toml_value(kind: Kind, typed: &str) -> Toml {
             Some(Toml::Array(names.collect::<Array>()))
         }),
         Kind::Probe => typed.parse().ok().filter(Toml::is_inline_table),
-        Kind::Text | Kind::Url | Kind::Size | Kind::Duration | Kind::Deadline => None,
+        Kind::Text | Kind::Url | Kind::Size | Kind::Threshold | Kind::Duration | Kind::Deadline => None,
     };
     value.unwrap_or_else(|| Toml::from(typed))
 }
@@ -348,6 +353,10 @@ fn legacy_value(key: &Key, typed: &str) -> Json {
         Kind::Number | Kind::Port => number().unwrap_or_else(text),
         Kind::Size => match super::convert::maxmemory(&node, layer) {
             Ok(Some(MaxMemory::Limit(bytes))) if bytes == Bytes::from_mib(bytes.mib()) => bytes.mib().into(),
+            _ => number().unwrap_or_else(text),
+        },
+        Kind::Threshold => match super::convert::threshold(&node, layer) {
+            Ok(Some(bytes)) => bytes.0.into(),
             _ => number().unwrap_or_else(text),
         },
         Kind::Flag => super::convert::flag(&node, layer).ok().flatten().map_or_else(text, Json::from),

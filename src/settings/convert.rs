@@ -130,6 +130,24 @@ pub fn size(node: &Node, _layer: Layer) -> Converted<Bytes> {
     limited(node, bytes).map(Some)
 }
 
+/// From which size on something is done: a size with a unit; in `common_site_config.json` a number of bytes,
+/// where 0 is "not set" as for today's tool.
+pub fn threshold(node: &Node, layer: Layer) -> Converted<Bytes> {
+    if layer != Layer::CommonSiteConfig || matches!(node.value, Value::Text(_)) {
+        return size(node, layer);
+    }
+    let bytes = whole(node, layer, false)
+        .map_err(|_| Refusal::kind(node, "a number of bytes", "write a whole number, like `4096`"))?;
+    match bytes {
+        None | Some(0) => Ok(None),
+        Some(bytes) => {
+            let bytes = u64::try_from(bytes)
+                .map_err(|_| Refusal::kind(node, "a number of bytes", "write a whole number, like `4096`"))?;
+            limited(node, Bytes(bytes)).map(Some)
+        }
+    }
+}
+
 fn limited(node: &Node, bytes: Bytes) -> Result<Bytes, Refusal> {
     match bytes.0 {
         0 => Err(Refusal::kind(node, "more than nothing", "write a size, like `\"512mb\"`")),

@@ -160,6 +160,7 @@ fn build(reader: &mut Reader, bench: &BenchDir, machine: Machine) -> Settings {
             sign: reader.read("redis_cache.sign", convert::flag).unwrap_or(true),
             timeout: reader.read("redis_cache.timeout", convert::deadline),
             connect_timeout: reader.read("redis_cache.connect_timeout", convert::deadline),
+            compress_above: reader.read("redis_cache.compress_above", convert::threshold),
             worker_library: reader.read("redis_cache.worker_library", convert::flag).unwrap_or(false),
         },
         redis_queue: queue,

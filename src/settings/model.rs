@@ -95,6 +95,8 @@ pub struct RedisCache {
     pub timeout: Option<Duration>,
     /// How long a worker waits until it is connected. Default: likewise.
     pub connect_timeout: Option<Duration>,
+    /// Above which size signed values are compressed. Default: never.
+    pub compress_above: Option<Bytes>,
     /// Whether the library of this project serves the framework's workers.
     pub worker_library: bool,
 }

@@ -64,7 +64,7 @@ const fn kind(kind: Kind) -> &'static str {
         Kind::Flag => "true or false",
         Kind::Port => "a port",
         Kind::Url => "an address",
-        Kind::Size => "a size",
+        Kind::Size | Kind::Threshold => "a size",
         Kind::Duration | Kind::Deadline => "a duration",
         Kind::Word => "text, a number or a flag",
         Kind::Names => "a list of names",

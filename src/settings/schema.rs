@@ -32,6 +32,8 @@ pub enum Kind {
     Url,
     /// A size with a unit.
     Size,
+    /// A size with a unit; in `common_site_config.json` a number of bytes.
+    Threshold,
     /// A duration with a unit.
     Duration,
     /// A duration that is a part of a second, as a rule.
@@ -181,6 +183,12 @@ pub const KEYS: &[Key] = &[
         "redis_cache_connect_timeout",
         Kind::Deadline,
         "how long a worker waits for the cache to accept it",
+    ),
+    old(
+        "redis_cache.compress_above",
+        "redis_cache_compress_above",
+        Kind::Threshold,
+        "above which size signed values are compressed; never if it is left out",
     ),
     key(
         "redis_cache.worker_library",

@@ -36,6 +36,7 @@ pub fn all(settings: &Settings) -> Vec<Shown> {
     list.add("redis_cache.sign", cache.sign);
     list.add_some("redis_cache.timeout", cache.timeout.map(show_duration));
     list.add_some("redis_cache.connect_timeout", cache.connect_timeout.map(show_duration));
+    list.add_some("redis_cache.compress_above", cache.compress_above.map(|bytes| bytes.to_string()));
     list.add("redis_cache.worker_library", cache.worker_library);
     list.extra("redis_cache", &cache.server);
     list.server("redis_queue", &settings.redis_queue);

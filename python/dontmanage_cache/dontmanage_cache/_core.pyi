@@ -340,6 +340,7 @@ class Server:
         signing_key: str | None = None,
         connect_timeout: float = ...,
         reply_timeout: float = ...,
+        compress_above: int | None = None,
     ) -> Self: ...
     @property
     def url(self) -> str: ...
@@ -350,6 +351,8 @@ class Server:
     def reply_timeout(self) -> float: ...
     @property
     def signed(self) -> bool: ...
+    @property
+    def compress_above(self) -> int | None: ...
 
 @final
 class Documents:

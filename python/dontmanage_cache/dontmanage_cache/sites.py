@@ -205,7 +205,7 @@ def server_at(url: str) -> Server:
 
 
 # One for each server and key: it is shared by all sites and threads.
-_servers: dict[tuple[str, str | None, float, float], Server] = {}
+_servers: dict[tuple[str, str | None, float, float, int | None], Server] = {}
 
 
 def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = True) -> Server:
@@ -217,10 +217,17 @@ def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = T
     key = signing_key(folder) if signs(conf) else None
     connect_timeout = seconds(conf, "redis_cache_connect_timeout")
     reply_timeout = seconds(conf, "redis_cache_timeout")
-    known = (url, key, connect_timeout, reply_timeout)
+    compress_above = threshold(conf, "redis_cache_compress_above")
+    known = (url, key, connect_timeout, reply_timeout, compress_above)
     found = _servers.get(known)
     if found is None:
-        made = Server(url, signing_key=key, connect_timeout=connect_timeout, reply_timeout=reply_timeout)
+        made = Server(
+            url,
+            signing_key=key,
+            connect_timeout=connect_timeout,
+            reply_timeout=reply_timeout,
+            compress_above=compress_above,
+        )
         found = _servers.setdefault(known, made)
     return found
 
@@ -255,6 +262,21 @@ def seconds(conf: dict[str, Any], name: str) -> float:
         return float(given)
     except (TypeError, ValueError):
         raise CacheError(f"`{name}` is a number of seconds, like 0.2, not `{given}`") from None
+
+
+def threshold(conf: dict[str, Any], name: str) -> int | None:
+    """A number of bytes; None if nothing is said."""
+    given = said(conf, name)
+    if not given:
+        return None
+    try:
+        bytes_ = int(given)
+    except (TypeError, ValueError):
+        bytes_ = -1
+    # What is said in a file is a number already.
+    if bytes_ < 0 or isinstance(given, (bool, float)):
+        raise CacheError(f"`{name}` is a number of bytes, like 4096, not `{given}`")
+    return bytes_
 
 
 _keys: dict[str, tuple[Signature, str]] = {}

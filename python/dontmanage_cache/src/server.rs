@@ -29,10 +29,17 @@ pub struct Server {
 
 #[pymethods]
 impl Server {
-    /// `signing_key` is the text of the key file; None stores bare pickles. The deadlines are in seconds.
+    /// `signing_key` is the text of the key file; None stores bare pickles. The deadlines are in seconds. Signed
+    /// values of more than `compress_above` bytes are compressed.
     #[new]
-    #[pyo3(signature = (url, *, signing_key=None, connect_timeout=DEADLINE, reply_timeout=DEADLINE))]
-    fn new(url: &str, signing_key: Option<&str>, connect_timeout: f64, reply_timeout: f64) -> PyResult<Self> {
+    #[pyo3(signature = (url, *, signing_key=None, connect_timeout=DEADLINE, reply_timeout=DEADLINE, compress_above=None))]
+    fn new(
+        url: &str,
+        signing_key: Option<&str>,
+        connect_timeout: f64,
+        reply_timeout: f64,
+        compress_above: Option<usize>,
+    ) -> PyResult<Self> {
         let url: RedisUrl =
             url.parse().map_err(|error| CacheError::new_err(format!("the cache's URL: {error}")))?;
         let signing_key = signing_key
@@ -41,10 +48,13 @@ impl Server {
             .map_err(|error| CacheError::new_err(error.to_string()))?;
         let deadlines =
             Deadlines::default().connect(seconds(connect_timeout)?).reply(seconds(reply_timeout)?);
-        let options = ClientOptions::new()
+        let mut options = ClientOptions::new()
             .deadlines(deadlines)
             .backoff(Backoff::new(Duration::from_millis(100), Duration::from_secs(1)))
             .look_aside(true);
+        if let Some(bytes) = compress_above {
+            options = options.compress_above(bytes);
+        }
         let cache = Cache::of_no_site(Client::with_options(url, options));
         let cache = signing_key.map_or_else(|| cache.clone(), |key| cache.clone().with_signing_key(key));
         Ok(Self { cache: Arc::new(cache) })
@@ -84,6 +94,18 @@ impl Server {
     #[getter]
     fn signed(&self) -> bool {
         self.cache.is_signed()
+    }
+
+    /// Above how many bytes signed values are compressed; None if they are not.
+    ///
+    /// ```python
+    /// >>> from dontmanage_cache._core import Server
+    /// >>> Server("redis://localhost:13000", compress_above=4096).compress_above
+    /// 4096
+    /// ```
+    #[getter]
+    fn compress_above(&self) -> Option<usize> {
+        self.client().compresses_above()
     }
 
     fn __repr__(&self) -> String {

@@ -9,7 +9,7 @@ use crate::cli::Context;
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 use crate::probe::{self, RedisAnswer};
-use crate::settings::{BenchDir, Settings};
+use crate::settings::{BenchDir, Bytes, Settings};
 
 /// How long a server may take to accept us. A person waits longer than a worker.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Server {
     pub fn try_connect(&self) -> Result<Connected, Box<Away>> {
         let mut away = None;
         for url in &self.addresses {
-            match Connected::open(url) {
+            match Connected::open(url, self.settings.redis_cache.compress_above) {
                 Ok(connected) => return Ok(connected),
                 Err(answer) => {
                     let nobody = matches!(answer, RedisAnswer::Refused | RedisAnswer::NoSocket);
@@ -92,10 +92,13 @@ pub struct Connected {
 }
 
 impl Connected {
-    fn open(url: &RedisUrl) -> Result<Self, RedisAnswer> {
+    fn open(url: &RedisUrl, compress_above: Option<Bytes>) -> Result<Self, RedisAnswer> {
         let deadlines = Deadlines::default().connect(CONNECT).reply(REPLY);
         // An outage is this command's own error, not a line in a log.
-        let options = ClientOptions::new().deadlines(deadlines).on_event(|_| {});
+        let mut options = ClientOptions::new().deadlines(deadlines).on_event(|_| {});
+        if let Some(bytes) = compress_above.and_then(|bytes| usize::try_from(bytes.0).ok()) {
+            options = options.compress_above(bytes);
+        }
         let client = Client::with_options(url.clone(), options);
         match client.ping() {
             Ok(_) => Ok(Self { url: url.clone(), client }),

@@ -67,6 +67,7 @@ pub const CACHE_VARIABLES: &[&str] = &[
     "DONTMANAGE_REDIS_CACHE_SIGN",
     "DONTMANAGE_REDIS_CACHE_TIMEOUT",
     "DONTMANAGE_REDIS_CACHE_CONNECT_TIMEOUT",
+    "DONTMANAGE_REDIS_CACHE_COMPRESS_ABOVE",
 ];
 
 /// What one process adds to the bench's environment.
@@ -133,6 +134,7 @@ pub fn of_bench(
         Some(u8::from(cache.sign).to_string()),
         seconds(cache.timeout),
         seconds(cache.connect_timeout),
+        cache.compress_above.map(|bytes| bytes.0.to_string()),
     ];
     for (name, value) in CACHE_VARIABLES.iter().zip(values) {
         if let Some(value) = value {
