@@ -19,3 +19,17 @@ class Slotted:
     def __init__(self, a: Any, b: Any) -> None:
         self.a = a
         self.b = b
+
+
+class Meta:
+    """A doctype's description as an object."""
+
+    def __init__(self, name: str, table: str) -> None:
+        self.name = name
+        self.fields = [Field(table)]
+
+
+class Field:
+    def __init__(self, table: str) -> None:
+        self.fieldtype = "Table"
+        self.options = table

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from dontmanage_cache.caching import redis_cache, request_cache
+import shapes
+from dontmanage_cache.caching import redis_cache, request_cache, site_cache
 
 import dontmanage_cache as dontmanage
 
@@ -78,6 +79,56 @@ def test_a_doctype_is_cleared_and_no_other(bench, cache):
     dontmanage.clear_cache(doctype="User")
     assert cache.hget("meta", "User") is None
     assert cache.hget("meta", "User Permission") == {"name": "User Permission"}
+
+
+def test_the_parents_of_a_doctype_are_cleared_with_it(bench, cache):
+    def meta(name, *tables):
+        fields = [{"fieldtype": "Data", "fieldname": "title", "options": "Invoice Item"}]
+        fields += [{"fieldtype": kind, "fieldname": "items", "options": table} for kind, table in tables]
+        return {"name": name, "fields": fields}
+
+    cache.hset("meta", "Invoice", meta("Invoice", ("Table", "Invoice Item")))
+    cache.hset("meta", "Order", meta("Order", ("Table MultiSelect", "Invoice Item"), ("Table", "Tax")))
+    cache.hset("doctype_meta", "Quotation", shapes.Meta("Quotation", "Invoice Item"))
+    cache.hset("meta", "Other", meta("Other", ("Table", "Invoice Item 2")))
+    cache.hset("meta", "Invoice Item", meta("Invoice Item"))
+    cache.hset("table_columns", "Invoice", ["title"])
+    dontmanage.clear_cache(doctype="Invoice Item")
+    assert cache.hgetall("meta").keys() == {"Other"}
+    assert cache.hgetall("doctype_meta") == {}
+    assert cache.hget("table_columns", "Invoice") is None
+
+
+def test_a_doctypes_clearing_is_a_new_version_of_what_browsers_have(bench, cache):
+    dontmanage.clear_cache(doctype="User")
+    first = cache.get_value("metadata_version")
+    dontmanage.clear_cache(doctype="User")
+    assert first
+    assert cache.get_value("metadata_version") not in (None, first)
+
+
+def test_site_cache_goes_with_the_doctype_of_doctypes_only(bench):
+    calls = []
+
+    @site_cache
+    def modules():
+        calls.append(1)
+
+    for doctype in (None, "User", "DocType"):
+        dontmanage.clear_cache(user=None, doctype=doctype)
+        modules(), modules()
+    dontmanage.clear_cache(user="ann@x.co")
+    modules()
+    assert len(calls) == 2
+
+
+def test_a_site_whose_hooks_spare_keys_is_cleared_in_steps(bench, cache, app, redis_server):
+    (app / "hooks.py").write_text('persistent_cache_keys = "keep"\n')
+    cache.set_values({"keep": 1} | {number: number for number in range(3000)})
+    before = redis_server.calls("unlink")
+    dontmanage.clear_cache()
+    assert redis_server.calls("unlink") - before >= 6
+    assert cache.get_values(["keep", 0, 2999]) == {"keep": 1}
 
 
 def test_hooks_spare_keys_and_are_run(bench, cache, app):

@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["clear_cache"]
 
-# Hashes whose fields are doctypes, and those whose fields are users.
-DOCTYPE_HASHES = ("meta", "form_meta", "table_columns", "last_modified", "linked_doctypes", "notifications")
+# Hashes whose fields are doctypes, and those whose fields are users, under the names of all versions.
+DOCTYPE_HASHES = (
+    "meta",
+    "doctype_meta",
+    "form_meta",
+    "doctype_form_meta",
+    "table_columns",
+    "last_modified",
+    "linked_doctypes",
+    "notifications",
+    "workflow",
+)
 USER_HASHES = (
     "bootinfo",
     "user_recent",
@@ -34,7 +44,14 @@ USER_HASHES = (
     "defaults",
     "user_permissions",
     "home_page",
+    "linked_with",
+    "desktop_icons",
+    "portal_menu_items",
+    "desk_sidebar_items",
 )
+
+# So many keys go in one command: other clients wait for no more.
+STEP = 500
 
 
 def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
@@ -42,7 +59,7 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
 
     Keys that the apps' hooks name in `persistent_cache_keys` stay, and so do those of other sites and
     shared ones. The apps' `clear_cache` hooks are run. What `site_cache` has kept is forgotten in every
-    process.
+    process. With a doctype go those that have a table of it, too.
 
     >>> import dontmanage
     >>> dontmanage.cache.set_value("k", 1)
@@ -52,10 +69,13 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
     if current() is None:
         raise no_site("clear_cache() clears a site's values")
     if doctype:
-        cache.hdel_names(DOCTYPE_HASHES, doctype)
         from . import documents
 
+        for name in {doctype, *parents(doctype)}:
+            cache.hdel_names(DOCTYPE_HASHES, name)
         documents.invalidate(doctype)
+        # What browsers have of the doctypes is old too.
+        cache.set_value("metadata_version", os.urandom(5).hex())
     if user:
         cache.hdel_names(USER_HASHES, user)
         cache.delete_keys("", user=user)
@@ -68,10 +88,12 @@ def clear_cache(user: str | None = None, doctype: str | None = None) -> None:
         declared = sys.modules.get("dontmanage_cache.model.declared")
         if declared is not None:
             declared.forget_declarations()
-    if not user and not doctype:
+    # What is known of the doctype of doctypes concerns all of them.
+    if not user and doctype in (None, "", "DocType"):
         from .caching import new_generation
 
         new_generation()
+    if not user and not doctype:
         for hook in hooks("clear_cache"):
             call(hook)
 
@@ -87,7 +109,36 @@ def clear_site() -> None:
         cache.delete_keys("")
         return
     stays = {key for name in keep for key in cache.get_keys(name)}
-    cache.delete_value([key for key in cache.get_keys("") if key not in stays], make_keys=False)
+    goes = [key for key in cache.get_keys("") if key not in stays]
+    for at in range(0, len(goes), STEP):
+        cache.delete_value(goes[at : at + STEP], make_keys=False)
+
+
+def parents(doctype: str) -> list[str]:
+    """The doctypes that have a table of this one, as far as their meta is cached.
+
+    >>> table = {"fieldtype": "Table", "fieldname": "items", "options": "Invoice Item"}
+    >>> cache.hset("meta", "Invoice", {"name": "Invoice", "fields": [table]})
+    >>> parents("Invoice Item")
+    ['Invoice']
+    """
+    found = {}
+    for name in DOCTYPE_HASHES[:2]:
+        found.update(cache.hgetall(name))
+    return [name for name, meta in found.items() if has_table_of(meta, doctype)]
+
+
+def has_table_of(meta: Any, doctype: str) -> bool:
+    """Whether one of the fields is a table of the doctype."""
+    return any(
+        part(field, "fieldtype") in ("Table", "Table MultiSelect") and part(field, "options") == doctype
+        for field in part(meta, "fields") or ()
+    )
+
+
+def part(thing: Any, name: str) -> Any:
+    """An item of a dict, or an attribute of a document."""
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
 
 
 def hooks(name: str) -> list[Any]:
