@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/tests/bin:$(PATH)
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench stress build clean
+.PHONY: help demo test check bench stress build wheels clean
 # Half-made files are worse than none.
 .DELETE_ON_ERROR:
 
@@ -20,15 +20,15 @@ demo: ## build, make a bench with two sites, and run it in the foreground
 	@scripts/need cc gcc libc6-dev
 	@scripts/need redis-server redis-server
 	@scripts/need python3 python3
+	$(MAKE) --no-print-directory wheels
 	$(CARGO) build --locked --workspace --bins --examples
 	@scripts/demo target/debug/bench demo-bench
 
-test: check .venv/tests/installed ## check formatting and lints, then run every test
+test: check wheels .venv/tests/installed .venv/python/installed ## check formatting and lints, then run every test
 	@scripts/need redis-server redis-server
 	@scripts/need supervisord supervisor
 	@scripts/need systemd-analyze systemd
 	@scripts/databases
-	@scripts/wheels dev target/debug/wheels
 	$(CARGO) test --locked --workspace --doc
 	$(CARGO) test --locked --workspace --lib --bins --tests --examples
 	@.venv/python/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
@@ -58,13 +58,33 @@ stress: .venv/python/installed ## read cached documents a million times while pr
 target/peers/bin/ultraman:
 	$(CARGO) install --quiet --locked --root target/peers ultraman --version 0.4.0
 
-build: ## build the release binary, target/release/bench
+build: .venv/packing/installed target/fetched/all ## build target/release/bench with the wheels in target/release/wheels
 	@scripts/need cc gcc libc6-dev
+	@scripts/wheels wheel target/release/wheels
 	$(CARGO) build --locked --release
+
+wheels: .venv/packing/installed target/fetched/all ## build the wheels that a `bench` of `cargo build` carries
+	@scripts/need cc gcc libc6-dev
+	@scripts/wheels dev target/debug/wheels
 
 clean: ## remove what the other targets made
 	$(CARGO) clean
 	rm -rf .venv demo-bench
+
+.venv/packing/installed: python/packing/requirements.txt scripts/venv
+	@scripts/venv $(@D) $<
+	@touch $@
+
+# The wheels of others that bench carries, each with the bytes that its hash promises.
+target/fetched/all: python/packing/bundled.txt | .venv/packing/installed
+	@rm -rf $(@D)
+	@echo "fetching what $< names"
+	@.venv/packing/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--only-binary :all: --platform any --python-version 3.10 --implementation py --abi none \
+		--dest $(@D) --requirement $<
+	@touch $@
+
+.venv/python/installed: python/packing/requirements.txt
 
 .venv/%/installed: %/requirements.txt scripts/venv
 	@scripts/venv $(@D) $<

@@ -7,8 +7,10 @@
 //! next write to the same folder.
 
 mod folder;
+mod lay;
 mod read;
 mod write;
 
+pub use lay::lay;
 pub use read::{MAX_TEXT, read_text};
-pub use write::{Mode, Outcome, back_up, create, make_folder, remove, write};
+pub use write::{Mode, Outcome, back_up, create, make_folder, remove, remove_folder, write};

@@ -9,6 +9,7 @@ mod files;
 mod names;
 mod probe;
 mod procfile;
+mod python;
 mod render;
 mod settings;
 mod supervise;

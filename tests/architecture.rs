@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 10] = [
     &["names", "files"],
     &["settings"],
     &["procfile"],
-    &["render", "probe"],
+    &["render", "probe", "python"],
     &["supervise"],
     &["control"],
     &["cli"],

@@ -16,8 +16,6 @@ fn bench() -> TestBench {
     bench.write("worker.py", include_str!("documentation/worker.py"));
     bench.write("bench.toml", "[programs.one]\nrestart = \"never\"\n[programs.two]\nrestart = \"never\"\n");
     bench.run(&["setup", "env"]).success();
-    bench.install_library();
-    bench.install_redis_py();
     bench
 }
 

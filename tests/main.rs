@@ -23,6 +23,7 @@ mod promises;
 mod readme;
 mod settings_errors;
 mod setup_all;
+mod setup_env;
 mod setup_procfile;
 mod setup_redis;
 mod setup_supervisor;

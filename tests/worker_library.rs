@@ -17,7 +17,6 @@ const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
 /// `sitecustomize` of the user's and a PYTHONPATH.
 fn bench(version: &str) -> TestBench {
     let mut bench = TestBench::with_stand_in(version);
-    bench.install_library();
     bench.write("mine/sitecustomize.py", "whose = 'mine'\n");
     let mine = bench.path("mine").display().to_string();
     bench.env("PYTHONPATH", &mine).env("MINE", &mine);
@@ -306,7 +305,7 @@ fn switched_off_the_framework_keeps_its_own() {
 #[test]
 fn a_library_that_is_not_there_is_said_before_anything_starts() {
     let bench = bench(STYLES[0]);
-    std::fs::remove_file(bench.package("dontmanage_cache")).expect("a link");
+    std::fs::remove_dir_all(bench.package("dontmanage_cache")).expect("a folder");
     for line in [
         &["start"][..],
         &["run", "true"],
@@ -342,7 +341,7 @@ fn mistakes_in_other_settings_do_not_take_it_away() {
 fn a_python_that_cannot_import_the_library_says_why() {
     let bench = bench(STYLES[0]);
     let package = bench.package("dontmanage_cache");
-    std::fs::remove_file(&package).expect("a link");
+    std::fs::remove_dir_all(&package).expect("a folder");
     bench.write("x", "");
     let startup = package.join("startup");
     std::fs::create_dir_all(&startup).expect("a folder");

@@ -29,7 +29,6 @@ fn bench() -> TestBench {
     bench.write(&format!("sites/{SITE}/site_config.json"), r#"{"db_name": "_1f"}"#);
     bench.write("worker.py", WORKER);
     bench.run(&["setup", "env"]).success();
-    bench.install_library();
     bench
 }
 

@@ -74,12 +74,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
     let setup = Setup::new(&inside, Choices::default(), None)?;
     setup::redis::set_up(&setup)?;
     setup::procfile::set_up(&setup)?;
-    if let Err(error) = setup::make_env(&bench) {
-        // Only Python workers need it.
-        for problem in error.problems() {
-            context.warn(problem);
-        }
-    }
+    setup::try_to_make_env(&bench, &inside);
     context.say(report(&bench, &inside.settings(&bench)?, is_new));
     Ok(ExitCode::Done)
 }

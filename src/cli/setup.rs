@@ -11,7 +11,7 @@ mod supervisor;
 mod systemd;
 mod tools;
 
-pub use env::make_env;
+pub use env::try_to_make_env;
 pub use procfile::procfile_text;
 
 use super::{Context, run_as};

@@ -123,6 +123,16 @@ pub fn remove(root: &Path, path: &Path) -> Result<bool> {
     }
 }
 
+/// Removes a folder below the root if nothing is in it, and says whether it did.
+pub fn remove_folder(root: &Path, path: &Path) -> Result<bool> {
+    let (folder, name) = place(root, path)?;
+    match unlinkat(folder.handle(), name, UnlinkatFlags::RemoveDir) {
+        Ok(()) => Ok(true),
+        Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => Ok(false),
+        Err(errno) => Err(failure("remove", path, &errno.into())),
+    }
+}
+
 fn below<'a>(root: &Path, path: &'a Path) -> Result<&'a Path> {
     match path.strip_prefix(root) {
         Ok(below) => Ok(below),
@@ -133,7 +143,7 @@ fn below<'a>(root: &Path, path: &'a Path) -> Result<&'a Path> {
     }
 }
 
-fn place<'a>(root: &Path, path: &'a Path) -> Result<(Folder, &'a OsStr)> {
+pub(super) fn place<'a>(root: &Path, path: &'a Path) -> Result<(Folder, &'a OsStr)> {
     let below = below(root, path)?;
     let Some(name) = below.file_name() else {
         return Err(Problem::new(format!("`{}` does not name a file", path.display())).into());
@@ -213,7 +223,7 @@ fn fill(folder: &Folder, name: &OsStr, contents: &[u8], permissions: Option<u32>
 }
 
 /// `.NAME.XXXXXXXX.tmp`, unguessable, so that nobody can have put a link there.
-fn temporary_name(name: &OsStr) -> nix::Result<OsString> {
+pub(super) fn temporary_name(name: &OsStr) -> nix::Result<OsString> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|_| Errno::EIO)?;
     let mut temporary = temporary_prefix(name);
@@ -232,7 +242,7 @@ fn temporary_prefix(name: &OsStr) -> Vec<u8> {
 
 /// Removes the temporary files that a crash left for this name. Who writes holds the folder's lock,
 /// shared and until the folder is closed, so nothing that is still being written is removed.
-fn sweep(folder: &Folder, name: &OsStr) {
+pub(super) fn sweep(folder: &Folder, name: &OsStr) {
     match folder.handle().try_lock() {
         Ok(()) => {
             for left in leftovers(folder.path(), name) {

@@ -52,18 +52,13 @@ impl TestBench {
         bench.run(&["setup", "redis"]).success();
         bench.run(&["setup", "env"]).success();
         bench.see_packages("dontmanage", &bench.path("apps/dontmanage"));
-        bench.install_redis_py();
+        bench.see_packages("tests", &test_packages());
         let gunicorn = format!(
             "#!{}\nimport sys\nfrom gunicorn.app.wsgiapp import run\nsys.exit(run())\n",
             bench.path("env/bin/python").display()
         );
         write_program(&bench.path("env/bin/gunicorn"), &gunicorn);
         bench
-    }
-
-    /// Lets the environment see gunicorn and redis-py.
-    pub fn install_redis_py(&self) {
-        self.see_packages("tests", &test_packages());
     }
 
     /// Where a package of the bench's environment is, or would be.

@@ -3,7 +3,6 @@
 
 mod command;
 mod framework;
-mod library;
 mod processes;
 mod program;
 #[allow(dead_code, reason = "unit tests of `src/` share this file and use the rest")]

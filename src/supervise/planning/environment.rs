@@ -150,7 +150,11 @@ pub fn of_bench(
         env.insert(WORKER_LIBRARY_SWITCH.into(), library.bench().into());
     }
     let path = with_bench_on_path(env.get(OsStr::new("PATH")), &surroundings.bench_program);
+    let (path, is_entered) = with_python_on_path(path, &bench.join("env"));
     env.insert("PATH".into(), path);
+    if is_entered {
+        env.insert("VIRTUAL_ENV".into(), bench.join("env").into());
+    }
     env
 }
 
@@ -221,6 +225,23 @@ fn with_bench_on_path(path: Option<&OsString>, bench_program: &Path) -> OsString
     std::env::join_paths(folders).unwrap_or(path)
 }
 
+/// `python` and the programs of the bench's environment come before those of the machine, and whether there
+/// is one. A `bench` in it does not come before the one that runs.
+fn with_python_on_path(path: OsString, env: &Path) -> (OsString, bool) {
+    let programs = env.join("bin");
+    if !programs.join("python").exists() {
+        return (path, false);
+    }
+    let mut folders: Vec<PathBuf> =
+        std::env::split_paths(&path).filter(|folder| *folder != programs).collect();
+    folders.insert(usize::from(programs.join("bench").exists() && !folders.is_empty()), programs);
+    match std::env::join_paths(folders) {
+        Ok(path) => (path, true),
+        // A folder with a `:` in its name can't be on any PATH.
+        Err(_) => (path, false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +262,28 @@ mod tests {
         let with = with_bench_on_path(Some(&path), Path::new("/opt/bench/bin/bench"));
         assert_eq!(with, "/opt/bench/bin:/usr/bin:/bin");
         assert_eq!(with_bench_on_path(Some(&with), Path::new("/opt/bench/bin/bench")), with);
+    }
+
+    #[test]
+    fn the_environments_python_comes_first_and_its_bench_does_not() {
+        let bench = tempfile::tempdir().unwrap();
+        let env = bench.path().join("env");
+        let path = || OsString::from("/opt/bench:/usr/bin");
+        assert_eq!(with_python_on_path(path(), &env), (path(), false));
+        std::fs::create_dir_all(env.join("bin")).unwrap();
+        std::fs::write(env.join("bin/python"), "").unwrap();
+        let programs = env.join("bin").display().to_string();
+        let (with, is_entered) = with_python_on_path(path(), &env);
+        assert_eq!(
+            (with.to_str().unwrap(), is_entered),
+            (format!("{programs}:/opt/bench:/usr/bin").as_str(), true)
+        );
+        assert_eq!(with_python_on_path(with.clone(), &env), (with, true));
+        std::fs::write(env.join("bin/bench"), "").unwrap();
+        assert_eq!(
+            with_python_on_path(path(), &env).0.to_str().unwrap(),
+            format!("/opt/bench:{programs}:/usr/bin")
+        );
     }
 
     #[test]
