@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Callable
 
 import pytest
+from conftest import wait_for
+from dontmanage_cache.caching import redis_cache
 
 import dontmanage_cache as dontmanage
 
@@ -112,6 +114,88 @@ def test_a_fork_while_other_threads_use_the_cache(bench, cache):
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_child_computes_what_is_missing_and_shares_it(bench):
+    computed: list[int] = []
+
+    @redis_cache
+    def answer(number: int) -> int:
+        computed.append(number)
+        return number * 2
+
+    # The parent has used all of it: connections, locks, and the thread that renews them.
+    assert answer(1) == 2
+
+    def child() -> None:
+        dontmanage.local.cache.clear()
+        computed.clear()
+        assert [answer(number) for number in range(10)] == [number * 2 for number in range(10)]
+        assert computed == [0, 2, 3, 4, 5, 6, 7, 8, 9], "what the parent has computed is taken from it"
+        answer.clear_cache_for(3)
+
+    in_fork(child)
+    dontmanage.local.cache.clear()
+    computed.clear()
+    assert [answer(number) for number in range(10)] == [number * 2 for number in range(10)]
+    assert computed == [3]
+
+
+def test_a_child_that_is_forked_amid_a_computation_waits_for_its_parents_answer(bench, raw, redis_server):
+    import threading
+
+    computing, proceed = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    @redis_cache
+    def answer() -> str:
+        if os.getpid() == parent:
+            computing.set()
+            assert proceed.wait(30)
+            return "the parent's"
+        return "the child's"
+
+    answers: list[str] = []
+
+    def lead() -> None:
+        bench.enter()
+        answers.append(answer())
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    assert computing.wait(30)
+    lock = answer.cache_key() + b":lock"
+    assert raw.exists(lock)
+    tries = redis_server.calls("set")
+    pid = os.fork()
+    if pid == 0:
+        # What the child has of its parent's computation gives nothing back when it goes.
+        os._exit(0 if answer() == "the parent's" else 1)
+    wait_for("the child waits", lambda: redis_server.calls("set") > tries)
+    assert raw.exists(lock)
+    proceed.set()
+    leader.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert answers == ["the parent's"]
+    assert not raw.exists(lock)
+
+
+def test_a_child_that_ends_amid_a_computation_hangs_nobody(bench, raw):
+    parent = os.getpid()
+
+    @redis_cache
+    def answer() -> str:
+        if os.getpid() != parent:
+            os._exit(0)
+        return "the parent's"
+
+    pid = os.fork()
+    if pid == 0:
+        answer()
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert raw.exists(answer.cache_key() + b":lock")
+    assert answer() == "the parent's"
 
 
 def task(number: int) -> object:
