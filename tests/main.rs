@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod control;
 mod dispatch;
+mod doctypes;
 mod documentation;
 mod faults;
 mod framework;

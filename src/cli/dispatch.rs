@@ -8,6 +8,7 @@ use std::process::Command;
 
 use clap::CommandFactory;
 
+use super::doctypes::{MIGRATE, become_the_migration};
 use super::{Cli, Context, GlobalArgs, env, run_as, sites};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::settings::{self, BenchDir, PYTHON_PATH, WORKER_LIBRARY_SWITCH, WorkerLibrary};
@@ -46,7 +47,7 @@ pub fn settle(line: Vec<OsString>) -> Result<Vec<OsString>> {
         return Ok(line);
     }
     let mut ours = handed.flags;
-    ours.extend(without_framework(&bench, &handed.words)?);
+    ours.extend(without_framework(&context, &bench, &handed.words)?);
     Ok(ours)
 }
 
@@ -140,18 +141,21 @@ fn become_the_framework(context: &Context, bench: &BenchDir, words: &[OsString])
 }
 
 /// What we answer ourselves in a bench without the framework: `bench [--site SITE] clear-cache` is our
-/// `bench cache flush`.
-fn without_framework(bench: &BenchDir, words: &[OsString]) -> Result<Vec<OsString>> {
+/// `bench cache flush`, and `migrate-doctypes` is the library's.
+fn without_framework(context: &Context, bench: &BenchDir, words: &[OsString]) -> Result<Vec<OsString>> {
     const NO_FRAMEWORK: &str = "no framework is installed in this bench";
     let (site, rest) = split_site(words);
     let Some((command, arguments)) = rest.split_first() else {
         return Err(unknown(words.first(), NO_FRAMEWORK));
     };
-    if command == "clear-cache" && arguments.is_empty() {
+    if (command == "clear-cache" || command == MIGRATE) && arguments.is_empty() {
         let site = match site {
             Some(site) => site.to_owned(),
-            None => sites::current_site(bench)?.ok_or_else(|| no_site(bench))?.into(),
+            None => sites::current_site(bench)?.ok_or_else(|| no_site(bench, command))?.into(),
         };
+        if command == MIGRATE {
+            return Err(become_the_migration(context, bench, &site));
+        }
         let flush =
             if site == "all" { ["--all-sites".into(), "--yes".into()] } else { ["--site".into(), site] };
         return Ok(["cache", "flush"].into_iter().map(OsString::from).chain(flush).collect());
@@ -165,14 +169,15 @@ fn without_framework(bench: &BenchDir, words: &[OsString]) -> Result<Vec<OsStrin
     }
 }
 
-fn no_site(bench: &BenchDir) -> Error {
+fn no_site(bench: &BenchDir, command: &OsStr) -> Error {
     let known = bench.site_names().unwrap_or_default();
     let known: Vec<_> = known.iter().take(20).map(|name| format!("`{name}`")).collect();
     let fix = if known.is_empty() {
         "make one with `bench new-site SITE`".to_owned()
     } else {
         format!(
-            "name one: `bench --site SITE clear-cache`, or `--site all`; the bench has {}",
+            "name one: `bench --site SITE {}`, or `--site all`; the bench has {}",
+            command.to_string_lossy(),
             known.join(", ")
         )
     };

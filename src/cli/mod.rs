@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod context;
 mod dispatch;
+mod doctypes;
 mod init;
 mod logs;
 mod man;

@@ -1,4 +1,4 @@
-"""The command line: `python -m dontmanage_cache.model migrate --site SITE`."""
+"""The command line: `python -m dontmanage_cache.model migrate-doctypes --site SITE`."""
 
 from __future__ import annotations
 

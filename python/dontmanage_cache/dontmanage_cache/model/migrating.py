@@ -121,7 +121,7 @@ class Alteration:
         self.done.append(f"added `{column.name}` to `{self.table.name}`")
 
     def compare(self, column: sa.Column[Any], found: Any) -> None:
-        wanted = shape(column.type.dialect_impl(self.open.dialect))
+        wanted = shape(column.type)
         there = shape(found)
         if wanted == there or (self.kind == SQLITE and wanted[0] == there[0]):
             # SQLite has no limits for lengths.
