@@ -149,6 +149,21 @@ fn clear_cache_empties_exactly_that_site_where_no_framework_is() {
 }
 
 #[test]
+fn clear_cache_says_that_redis_is_stopped() {
+    let redis = TestRedis::start();
+    let bench = TestBench::existing(&format!("{{\"redis_cache\": \"redis://127.0.0.1:{}\"}}", redis.port()));
+    bench.run(&["new-site", "a"]).success();
+    drop(redis);
+    for site in ["a", "all"] {
+        bench
+            .run(&["--site", site, "clear-cache"])
+            .code(5)
+            .says("no redis-server listens")
+            .says("bench start");
+    }
+}
+
+#[test]
 fn root_has_to_say_as_whom_the_framework_runs() {
     let mut bench = TestBench::existing("{}");
     bench.write("apps/dontmanage/dontmanage/__init__.py", "__version__ = \"15.0.0\"\n");

@@ -219,8 +219,9 @@ def test_multiprocessing_by_fork(bench, cache):
     assert cache.get_value("task19") == 38
 
 
-def test_multiprocessing_by_spawn(bench, cache):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_multiprocessing_by_a_new_process(bench, cache, method):
+    with multiprocessing.get_context(method).Pool(2) as pool:
         answers = pool.map(enter_and_task, [(str(bench.sites), number) for number in range(6)])
     assert answers == [number * 2 for number in range(6)]
 
@@ -259,3 +260,22 @@ def test_a_process_ends_at_once_while_the_server_hangs(tmp_path, own_server):
         [sys.executable, "-c", program, bench.sites], check=True, timeout=30, capture_output=True, text=True
     )
     assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_second_interpreter_of_a_process_is_served_or_told_why_not(tmp_path):
+    """Since Python 3.12 an extension may say that it is of one interpreter only."""
+    code = "import sys; sys.path[:] = {!r}; import dontmanage_cache as d; d.local.x = 5; print('served')"
+    program = (
+        "import sys\n"
+        f"code = {code!r}.format(sys.path)\n"
+        "try: import _interpreters as interpreters\n"
+        "except ImportError: import _xxsubinterpreters as interpreters\n"
+        "second = interpreters.create()\n"
+        "try: print(getattr(interpreters, 'exec', getattr(interpreters, 'run_string', None))(second, code))\n"
+        "except Exception as error: print(error)\n"
+        "interpreters.destroy(second)\n"
+        "import dontmanage_cache as d; d.local.x = 6; print('first', d.local.x)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "served" in done.stdout or "does not support loading in subinterpreters" in done.stdout
+    assert "first 6" in done.stdout
