@@ -141,9 +141,20 @@ class DatabaseServer:
         """A new database; the site's config for it."""
         raise NotImplementedError
 
+    own_session: str
+    """The statement that gives a session's number."""
+    kill: str
+
+    def end_session(self, number: int) -> None:
+        """As if its connection had dropped."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(self.kill.format(number))
+
 
 class MariaDB(DatabaseServer):
     kind = "mariadb"
+    own_session = "select connection_id()"
+    kill = "kill {}"
 
     def prepare(self) -> None:
         self.socket = self.folder / "m.sock"
@@ -165,7 +176,7 @@ class MariaDB(DatabaseServer):
             f"--pid-file={self.folder}/pid",
             f"--tmpdir={self.folder}",
             "--innodb-buffer-pool-size=32M",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--performance-schema=OFF",
             "--max-connections=300",
         ]
@@ -194,6 +205,8 @@ class MariaDB(DatabaseServer):
 
 class PostgreSQL(DatabaseServer):
     kind = "postgres"
+    own_session = "select pg_backend_pid()"
+    kill = "select pg_terminate_backend({})"
     # Killed, it would leave its shared memory behind.
     stop_signal = signal.SIGQUIT
 

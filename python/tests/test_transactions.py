@@ -8,6 +8,7 @@ import os
 import threading
 
 import pytest
+from databases import server_of, write_config
 from dontmanage_cache.database.engines import engine_of
 
 import dontmanage
@@ -186,8 +187,6 @@ def test_many_threads_add_up_when_they_lock(shop):
 
 
 def test_a_waiting_time_that_is_over_is_told(shop, kind):
-    from databases import write_config
-
     customer("ann")
     dontmanage.db.commit()
     write_config(shop, db_busy_timeout=1)
@@ -268,18 +267,10 @@ def test_a_forked_child_has_connections_of_its_own(shop):
 def test_a_dropped_connection_is_replaced_after_the_rollback(shop, kind):
     if kind == "sqlite":
         pytest.skip("a file has no connection that could drop")
-    from databases import server_of
-
     customer("ann")
     dontmanage.db.commit()
     customer("bob")
-    own = dontmanage.db.sql("select connection_id()" if kind == "mariadb" else "select pg_backend_pid()")[0][
-        0
-    ]
-    admin = server_of(kind).connect()
-    with admin.cursor() as cursor:
-        cursor.execute(f"kill {own}" if kind == "mariadb" else f"select pg_terminate_backend({own})")
-    admin.close()
+    server_of(kind).end_session(dontmanage.db.sql(server_of(kind).own_session)[0][0])
     with pytest.raises(dontmanage.DatabaseAwayError, match="does not answer"):
         names()
     with pytest.raises(dontmanage.DatabaseAwayError, match=r"rollback\(\)"):

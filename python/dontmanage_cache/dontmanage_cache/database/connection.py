@@ -37,6 +37,8 @@ SAVEPOINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 # What a forked child must not close: its parent goes on with it.
 _parents: list[Any] = []
+# What commits have changed whose answer never came. Forgotten, they would count as ended.
+_undecided: list[Writes | None] = []
 
 
 class Connection:
@@ -136,10 +138,15 @@ class Connection:
             if connection is not None:
                 if self._writes is not None:
                     self._writes.committing()
-                # Raises where it is unknown whether the database has done it. Then the readers are not told
-                # that they may keep what they read: that comes with time.
-                with told(self.address):
-                    connection.commit()
+                try:
+                    with told(self.address):
+                        connection.commit()
+                except DatabaseAwayError:
+                    # Nobody knows whether the database has done it, or is doing it now. So nobody is told
+                    # that he may keep what he reads: that comes with time.
+                    _undecided.append(self._writes)
+                    self._writes = None
+                    raise
             self._end()
             if self._writes is not None:
                 writes, self._writes = self._writes, None
