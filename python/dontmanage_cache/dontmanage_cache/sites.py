@@ -208,6 +208,10 @@ def server_at(url: str) -> Server:
 _servers: dict[tuple[str, str | None, float, float, int | None], Server] = {}
 
 
+# The master that the sentinels of a bench have named last.
+_masters: dict[str | None, Server] = {}
+
+
 def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = True) -> Server:
     """The server that a configuration means, or the environment, which goes over it."""
     url = (by_environment and os.environ.get("DONTMANAGE_REDIS_CACHE")) or conf.get("redis_cache")
@@ -216,6 +220,11 @@ def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = T
         url = f"redis://{url}"
     key = signing_key(folder) if signs(conf) else None
     connect_timeout = seconds(conf, "redis_cache_connect_timeout")
+    watched = by_environment and bool(conf.get("redis_cache_sentinel_enabled"))
+    if watched:
+        from .sentinels import master_url
+
+        url = master_url(conf, connect_timeout, _masters.get(folder)) or url
     reply_timeout = seconds(conf, "redis_cache_timeout")
     compress_above = threshold(conf, "redis_cache_compress_above")
     known = (url, key, connect_timeout, reply_timeout, compress_above)
@@ -229,6 +238,8 @@ def server(conf: dict[str, Any], folder: str | None, *, by_environment: bool = T
             compress_above=compress_above,
         )
         found = _servers.setdefault(known, made)
+    if watched:
+        _masters[folder] = found
     return found
 
 

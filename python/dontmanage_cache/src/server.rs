@@ -108,6 +108,18 @@ impl Server {
         self.client().compresses_above()
     }
 
+    /// Whether the server was found away, and has not been found back since.
+    ///
+    /// ```python
+    /// >>> from dontmanage_cache._core import Server
+    /// >>> Server("redis://127.0.0.1:13000").away
+    /// False
+    /// ```
+    #[getter]
+    fn away(&self) -> bool {
+        self.client().is_paused()
+    }
+
     fn __repr__(&self) -> String {
         format!("<dontmanage_cache.Server {}>", self.client().url())
     }
