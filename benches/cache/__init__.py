@@ -9,7 +9,7 @@ from pathlib import Path
 from machine import version
 from stand import Stand
 
-from . import away, calls, clearing, crowd, imports, large, rust
+from . import away, awaits, calls, clearing, crowd, imports, large, rust
 from .server import CORES, SAME, Server, build
 
 
@@ -29,6 +29,7 @@ def run(stand: Stand, runs: int) -> None:
         finally:
             for worker in crew.values():
                 worker.close()
+        awaits.run(server, runs)
         server.pin(SAME)
         large.run(server, runs)
         rust.run(server, runs)

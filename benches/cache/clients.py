@@ -51,7 +51,10 @@ def ours(socket: str, folder: str, *, signed: bool = True, timeout: float = 0.2)
     def slow_add(a: int, b: int) -> int:
         return a + b
 
-    return values() | {"cache": dontmanage.cache, "slow_add": slow_add, "enter": enter}
+    def connect() -> Names:
+        return {"acache": dontmanage.acache}
+
+    return values() | {"cache": dontmanage.cache, "slow_add": slow_add, "enter": enter, "connect": connect}
 
 
 def wrapper(socket: str, _folder: str) -> Names:
@@ -74,6 +77,16 @@ def redis_py(socket: str, _folder: str) -> Names:
     import redis
 
     return raw(redis.Redis.from_url(f"unix://{socket}"))
+
+
+def redis_asyncio(socket: str, folder: str) -> Names:
+    import redis.asyncio
+
+    def connect() -> Names:
+        return {"client": redis.asyncio.Redis.from_url(f"unix://{socket}")}
+
+    # The values are stored by its twin.
+    return redis_py(socket, folder) | {"connect": connect}
 
 
 def valkey_py(socket: str, _folder: str) -> Names:
@@ -128,6 +141,7 @@ CLIENTS: dict[str, Callable[[str, str], Names]] = {
     "patient": lambda socket, folder: ours(socket, folder, timeout=10),
     "wrapper": wrapper,
     "redis-py": redis_py,
+    "redis.asyncio": redis_asyncio,
     "valkey-py": valkey_py,
     "python": alone,
 }

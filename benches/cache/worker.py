@@ -51,6 +51,16 @@ def loop(end):
     return done
 """
 
+AWAITED = """
+async def loop(end):
+    done = 0
+    while clock() < end:
+        {before}
+        {call}
+        done += 1
+    return done
+"""
+
 
 def compiled(names: clients.Names, template: str, call: str, before: str) -> Callable[..., Any]:
     names = names | {"clock": time.perf_counter_ns, "repeat": repeat}
@@ -96,6 +106,23 @@ class Worker:
         for worker in workers:
             worker.join()
         return sum(done) / seconds
+
+    def rate_awaited(self, call: str, tasks: int, seconds: float) -> float:
+        """Calls a second of so many tasks of one event loop together."""
+        # Imported late: no other measure pays for it.
+        import asyncio
+
+        async def main() -> int:
+            names = self.shared | self.shared["enter"]() | self.shared["connect"]()
+            loop = compiled(names, AWAITED, call, "")
+            await asyncio.gather(*(loop(time.perf_counter_ns() + 50_000_000) for _ in range(tasks)))
+            end = time.perf_counter_ns() + int(seconds * 1e9)
+            done = sum(await asyncio.gather(*(loop(end) for _ in range(tasks))))
+            if "client" in names:
+                await names["client"].aclose()
+            return done
+
+        return asyncio.run(main()) / seconds
 
     def run(self, statement: str) -> float:
         """Runs a statement once; how long it took, in µs."""
