@@ -11,7 +11,9 @@ from .calls import CACHED, STORED
 from .server import Server, Worker
 
 SECONDS = 0.5
-TASKS = [1, 10, 100]
+# How many tasks, and how many times as much as the peer at least. A single task pays for two changes of
+# thread at each call, for which nothing ever holds its loop up.
+TASKS = {1: 0.8, 10: 2, 100: 3}
 OURS = ["signed", "unsigned"]
 PEER = "redis.asyncio"
 
@@ -36,7 +38,7 @@ def run(server: Server, runs: int) -> None:
         for name, worker in crew.items():
             worker.ask("run", CACHED if name in OURS else STORED)
         for what, ours, theirs in CALLS:
-            for tasks in TASKS:
+            for tasks, least in TASKS.items():
                 measures = {
                     name: partial(
                         worker.ask, "rate_awaited", ours if name in OURS else theirs, tasks, SECONDS
@@ -45,14 +47,13 @@ def run(server: Server, runs: int) -> None:
                 }
                 found = in_turn(runs, measures)
                 ratios = [found[name].median / found[PEER].median for name in OURS]
-                least = 3 if tasks == TASKS[-1] else 1
                 rows.append(
                     [
                         what,
                         str(tasks),
                         *(found[name].shown(0) for name in crew),
                         *(f"{ratio:.2f} x" for ratio in ratios),
-                        f"{least} x",
+                        f"{least:g} x",
                         kept(ratios[0] >= least),
                     ]
                 )
