@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import doctest
 import inspect
 import subprocess
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -347,6 +350,19 @@ def test_an_old_value_that_comes_late_does_not_stay_in_the_requests_copy(cache, 
             assert await acache.get_value("k") == local, "the request knows what the server has"
 
     asyncio.run(main())
+
+
+def test_what_the_readme_shows_is_true(bench, monkeypatch):
+    (bench.sites / "a.test").rename(bench.sites / "site1.local")
+    monkeypatch.chdir(bench.folder)
+    readme = Path(__file__).parent.parent / "dontmanage_cache" / "README.md"
+    text = readme.read_text().partition("## On an event loop")[2].partition("\n## ")[0]
+    app = ModuleType("an_app.api")
+    examples = doctest.DocTestParser().get_doctest(text, vars(app), readme.name, str(readme), 0)
+    said: list[str] = []
+    failures, tried = doctest.DocTestRunner().run(examples, out=said.append)
+    assert tried > 8
+    assert not failures, "".join(said)
 
 
 def test_importing_the_library_imports_no_event_loop():
