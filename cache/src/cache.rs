@@ -45,11 +45,14 @@ pub enum CacheError {
 /// client's deadlines, and both are counted ([`Client::stats`]). [`strict`](Self::strict) has the same
 /// methods with errors instead.
 ///
-/// ```no_run
-/// use dontmanage_cache::{Cache, Client, KeyPrefix, Lifetime, RedisUrl, Value};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// # use dontmanage_cache::{Client, RedisUrl};
+/// # let (url, _) = (cache.client().url().clone(), ());
+/// use dontmanage_cache::{Cache, KeyPrefix, Lifetime, Value};
 ///
-/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
-/// let cache = Cache::new(client, KeyPrefix::new("_3f1b")?);
+/// let cache = Cache::new(Client::new(url), KeyPrefix::new("_3f1b")?);
 /// let sum = match cache.get_value("slow_addition|40+2") {
 ///     Some(sum) => sum,
 ///     None => {
@@ -58,6 +61,7 @@ pub enum CacheError {
 ///         sum
 ///     }
 /// };
+/// assert_eq!(cache.get_value("slow_addition|40+2"), Some(sum));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -86,6 +90,18 @@ impl Cache {
 
     /// The same cache with signed values: what was not signed with this key, or is not where it was put,
     /// is a miss and is never read.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, SigningKey, Value};
+    ///
+    /// // In a bench: SigningKey::from_file_text(&std::fs::read_to_string("config/cache.key")?)?
+    /// let stranger = cache.clone().with_signing_key(SigningKey::from_bytes([1; 32]));
+    /// stranger.set_value("total", &Value::from(42), Lifetime::NONE)?;
+    /// assert_eq!(cache.get_value("total"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_signing_key(mut self, key: SigningKey) -> Self {
         self.signing_key = Some(Arc::new(key));
@@ -95,12 +111,36 @@ impl Cache {
     }
 
     /// The cache of another site of the bench, by the same client and signing key.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{KeyPrefix, Lifetime, Value};
+    ///
+    /// let other = cache.for_site(KeyPrefix::new("_9c2d")?);
+    /// cache.set_value("total", &Value::from(42), Lifetime::NONE)?;
+    /// assert_eq!(other.get_value("total"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn for_site(&self, prefix: KeyPrefix) -> Self {
         Self { prefix, ..self.clone() }
     }
 
     /// The same operations, telling what went wrong.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{CacheError, Rejection, Call};
+    ///
+    /// let full = cache.make_key("total");
+    /// cache.client().command(Call::Write, &[b"SET", &full, b"unsigned"])?;
+    /// assert_eq!(cache.get_value("total"), None);
+    /// let why = cache.strict().get_value("total");
+    /// assert!(matches!(why, Err(CacheError::Rejected(Rejection::Unsigned))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn strict(&self) -> Strict<'_> {
         Strict::new(self)
@@ -132,18 +172,45 @@ impl Cache {
     }
 
     /// The full key in Redis.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Key;
+    ///
+    /// assert_eq!(cache.make_key("total"), b"_3f1b8c2a|total");
+    /// assert_eq!(cache.make_key(Key::from("theme").user("ann@x.co")), b"_3f1b8c2a|user:ann@x.co:theme");
+    /// assert_eq!(cache.make_key(Key::from("assets").shared()), b"assets");
+    /// ```
     #[must_use]
     pub fn make_key<'a>(&self, key: impl Into<Key<'a>>) -> Vec<u8> {
         self.prefix.make_key(key)
     }
 
     /// Whether the server answers.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// assert!(cache.connected());
+    /// ```
     #[must_use]
     pub fn connected(&self) -> bool {
         self.client.ping().is_ok()
     }
 
     /// A value, or none on a miss. A stored `None` is `Some(Value::None)`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Key, Lifetime, Value};
+    ///
+    /// cache.set_value(Key::from("theme").user("ann@x.co"), &Value::from("dark"), Lifetime::NONE)?;
+    /// assert_eq!(cache.get_value(Key::from("theme").user("ann@x.co")), Some(Value::from("dark")));
+    /// assert_eq!(cache.get_value("theme"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get_value<'a>(&self, key: impl Into<Key<'a>>) -> Option<Value> {
         self.strict().get_value(key).ok().flatten()
@@ -151,6 +218,16 @@ impl Cache {
 
     /// Stores a value, in place of an older one and its lifetime. Fails only if Python could not take
     /// the value back.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_value("price", &Value::from(1.5), Lifetime::secs(60))?;
+    /// assert_eq!(cache.get_value("price"), Some(Value::from(1.5)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_value<'a>(
         &self,
         key: impl Into<Key<'a>>,
@@ -161,32 +238,91 @@ impl Cache {
     }
 
     /// Removes a value. Whether there was one.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_value("price", &Value::from(1.5), Lifetime::NONE)?;
+    /// assert!(cache.delete_value("price"));
+    /// assert!(!cache.delete_value("price"), "it is gone");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn delete_value<'a>(&self, key: impl Into<Key<'a>>) -> bool {
         self.written(self.strict().delete_value(key))
     }
 
     /// Removes values. How many there were.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_values([("a", Value::from(1)), ("b", Value::from(2))], Lifetime::NONE)?;
+    /// assert_eq!(cache.delete_values(["a", "b", "c"]), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn delete_values<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> u64 {
         self.written(self.strict().delete_values(keys))
     }
 
     /// Removes what [`get_keys`](Self::get_keys) finds. How many there were.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_values([("price|apple", Value::from(1)), ("stock|apple", Value::from(2))], Lifetime::NONE)?;
+    /// assert_eq!(cache.delete_keys("price|"), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn delete_keys(&self, beginning: impl AsRef<[u8]>) -> u64 {
         self.written(self.strict().delete_keys(beginning))
     }
 
     /// How many of the keys exist.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_value("a", &Value::None, Lifetime::NONE)?;
+    /// assert_eq!(cache.exists(["a", "b"]), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn exists<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> u64 {
         self.strict().exists(keys).unwrap_or_default()
     }
 
     /// Gives a key another lifetime, from now. Whether there is such a key.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Ttl, Value};
+    ///
+    /// cache.set_value("price", &Value::from(1.5), Lifetime::NONE)?;
+    /// assert_eq!(cache.ttl("price"), Ttl::Unlimited);
+    /// assert!(cache.expire_key("price", Lifetime::secs(60)));
+    /// assert!(matches!(cache.ttl("price"), Ttl::Left(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn expire_key<'a>(&self, key: impl Into<Key<'a>>, lifetime: Lifetime) -> bool {
         self.written(self.strict().expire_key(key, lifetime))
     }
 
     /// The time left to a key; [`Ttl::Missing`] also if the server is away.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// assert_eq!(cache.ttl("price"), dontmanage_cache::Ttl::Missing);
+    /// ```
     #[must_use]
     pub fn ttl<'a>(&self, key: impl Into<Key<'a>>) -> Ttl {
         self.strict().ttl(key).unwrap_or(Ttl::Missing)
@@ -194,18 +330,50 @@ impl Cache {
 
     /// The full keys of this site that begin with a text, in no order. In the text, `*` stands for
     /// anything, and nothing else is special.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_value("report[1].total", &Value::from(1), Lifetime::NONE)?;
+    /// assert_eq!(cache.get_keys("report[1]"), [b"_3f1b8c2a|report[1].total"]);
+    /// assert_eq!(cache.get_keys("r*total").len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get_keys(&self, beginning: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
         self.strict().get_keys(beginning).unwrap_or_default()
     }
 
     /// A field of a hash, or none on a miss.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Value;
+    ///
+    /// cache.hset("roles", "ann@x.co", &Value::from("Accountant"))?;
+    /// assert_eq!(cache.hget("roles", "ann@x.co"), Some(Value::from("Accountant")));
+    /// assert_eq!(cache.hget("roles", "bob@x.co"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn hget<'a>(&self, name: impl Into<Key<'a>>, field: impl AsRef<[u8]>) -> Option<Value> {
         self.strict().hget(name, field).ok().flatten()
     }
 
     /// Stores a field of a hash.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Key, Value};
+    ///
+    /// cache.hset(Key::from("versions").shared(), "css", &Value::from(7))?;
+    /// assert!(cache.hexists(Key::from("versions").shared(), "css"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hset<'a>(
         &self,
         name: impl Into<Key<'a>>,
@@ -216,6 +384,16 @@ impl Cache {
     }
 
     /// All fields of a hash. One whose value is rejected or unreadable is left out.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Value;
+    ///
+    /// cache.hset("roles", "ann@x.co", &Value::from("Accountant"))?;
+    /// assert_eq!(cache.hgetall("roles"), [(b"ann@x.co".to_vec(), Value::from("Accountant"))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn hgetall<'a>(&self, name: impl Into<Key<'a>>) -> Vec<(Vec<u8>, Value)> {
         let fields = self.strict().hgetall(name).unwrap_or_default();
@@ -223,17 +401,39 @@ impl Cache {
     }
 
     /// Removes fields of a hash. How many there were.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.hset("roles", "ann@x.co", &dontmanage_cache::Value::None)?;
+    /// assert_eq!(cache.hdel("roles", &["ann@x.co", "bob@x.co"]), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hdel<'a, F: AsRef<[u8]>>(&self, name: impl Into<Key<'a>>, fields: &[F]) -> u64 {
         self.written(self.strict().hdel(name, fields))
     }
 
     /// Whether a hash has a field.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// assert!(!cache.hexists("roles", "ann@x.co"));
+    /// ```
     #[must_use]
     pub fn hexists<'a>(&self, name: impl Into<Key<'a>>, field: impl AsRef<[u8]>) -> bool {
         self.strict().hexists(name, field).unwrap_or_default()
     }
 
     /// The field names of a hash, in no order.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.hset("roles", "ann@x.co", &dontmanage_cache::Value::None)?;
+    /// assert_eq!(cache.hkeys("roles"), [b"ann@x.co"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn hkeys<'a>(&self, name: impl Into<Key<'a>>) -> Vec<Vec<u8>> {
         self.strict().hkeys(name).unwrap_or_default()
@@ -241,6 +441,14 @@ impl Cache {
 
     /// Removes every key of this site; other sites' and shared keys stay. For a dry run, progress or
     /// several sites at once see [`Flush`].
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.set_value("price", &dontmanage_cache::Value::from(1.5), dontmanage_cache::Lifetime::NONE)?;
+    /// assert_eq!(cache.flush()?.removed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn flush(&self) -> Result<FlushReport, FlushError> {
         let report = Flush::of([self.prefix.clone()]).run(&self.client);
         if let Some(local) = &self.local {

@@ -122,12 +122,15 @@ pub enum Call {
 /// Making one does not connect. Every call ends within the deadlines; while the server is away, a call
 /// costs microseconds ([`RedisError::Paused`]).
 ///
-/// ```no_run
-/// use dontmanage_cache::{Call, Client, RedisUrl};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// # let url = cache.client().url().clone();
+/// use dontmanage_cache::{Call, Client};
 ///
-/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
+/// let client = Client::new(url); // as in "redis://127.0.0.1:13000".parse()?
 /// let reply = client.command(Call::Read, &[b"DBSIZE"])?;
-/// println!("{:?} keys", reply.as_int());
+/// assert_eq!(reply.as_int(), Some(0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -198,16 +201,18 @@ impl Client {
 
     /// Counts since the client was made, or [began anew](Self::reset_stats); in a forked child, since the fork.
     ///
-    /// ```no_run
-    /// # let client: dontmanage_cache::Client = unimplemented!();
-    /// let stats = client.stats();
-    /// println!(
-    ///     "{} hits ({} without asking), {} misses, half of the reads within {:?}",
-    ///     stats.hits,
-    ///     stats.local_hits,
-    ///     stats.misses,
-    ///     stats.read_times.quantile(0.5)
-    /// );
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.set_value("price|apple", &1.5.into(), dontmanage_cache::Lifetime::NONE)?;
+    /// let request = cache.request();
+    /// for _ in 0..3 {
+    ///     request.get_value("price|apple");
+    /// }
+    /// let stats = cache.client().stats();
+    /// assert_eq!((stats.hits, stats.local_hits, stats.misses), (3, 2, 0));
+    /// println!("half of the reads took {:?} at most", stats.read_times.quantile(0.5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -217,6 +222,16 @@ impl Client {
 
     /// The same by prefix of the keys. What is counted in [`stats`](Self::stats) and concerns no key in
     /// particular is in none of them.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.get_value("price|apple");
+    /// cache.get_value("stock|apple");
+    /// let stats = cache.client().prefix_stats();
+    /// assert_eq!(stats.prefixes.keys().collect::<Vec<_>>(), ["price", "stock"]);
+    /// assert_eq!(stats.prefixes["price"].misses, 1);
+    /// ```
     #[must_use]
     pub fn prefix_stats(&self) -> PrefixStats {
         process::seen(std::process::id());
@@ -224,6 +239,14 @@ impl Client {
     }
 
     /// Lets all counts of this process begin anew.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.get_value("price|apple");
+    /// cache.client().reset_stats();
+    /// assert_eq!(cache.client().stats().misses, 0);
+    /// ```
     pub fn reset_stats(&self) {
         process::seen(std::process::id());
         self.inner.counters.clear();
@@ -231,6 +254,12 @@ impl Client {
     }
 
     /// What is known of the server, without asking it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// assert_eq!(cache.client().state(), dontmanage_cache::ServerState::Up);
+    /// ```
     #[must_use]
     pub fn state(&self) -> ServerState {
         let inner = &*self.inner;

@@ -71,11 +71,13 @@ impl Deadlines {
 
 /// A connection that is ready for commands.
 ///
-/// ```no_run
-/// use dontmanage_cache::{Connection, Deadlines, RedisUrl};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// # let url = cache.client().url().clone();
+/// use dontmanage_cache::{Connection, Deadlines};
 ///
-/// let url: RedisUrl = "redis://127.0.0.1:13000".parse()?;
-/// let mut redis = Connection::open(&url, &Deadlines::default())?;
+/// let mut redis = Connection::open(&url, &Deadlines::default())?; // "redis://127.0.0.1:13000".parse()?
 /// let latency = redis.ping()?;
 /// let pid = redis.info("server")?.process_id();
 /// println!("process {pid:?} answered in {latency:?}");

@@ -48,14 +48,16 @@ pub struct FlushError {
 
 /// A flush to be run.
 ///
-/// ```no_run
-/// use dontmanage_cache::{Client, Flush, KeyPrefix, RedisUrl};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// # cache.set_value("price", &1.5.into(), dontmanage_cache::Lifetime::NONE)?;
+/// use dontmanage_cache::{Flush, KeyPrefix};
 ///
-/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
-/// let report = Flush::of([KeyPrefix::new("_3f1b")?])
+/// let report = Flush::of([KeyPrefix::new("_3f1b8c2a")?])
 ///     .on_progress(|so_far| eprintln!("{} of {}", so_far.scanned, so_far.total))
-///     .run(&client)?;
-/// println!("{} keys removed", report.removed);
+///     .run(cache.client())?;
+/// assert_eq!(report.removed, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Flush<'a> {

@@ -57,6 +57,7 @@ with_cache(&cache, || println!("{}", slow_add(40, 2)));
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
 //! * [`Request`]: the same during one request, which asks for nothing twice;
 //! * [`Store`]: pickles at full keys, for bindings that pickle values themselves;
+//! * [`Stats`], [`PrefixStats`], [`ServerState`]: what the cache did in this process, and what it knows of the server;
 //! * [`Flush`]: all keys of a site, and nobody else's;
 //! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;
 //! * [`Documents`]: documents of a database, never older than it;
@@ -150,6 +151,11 @@ pub use times::Times;
 pub use typed::StoreError;
 pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
 pub use value::{BigInt, BigIntError, Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};
+
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// What the code that `#[redis_cache]` writes calls; nobody else should.
 #[cfg(feature = "macros")]

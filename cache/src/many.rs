@@ -10,10 +10,14 @@ use crate::value::Value;
 impl Cache {
     /// Several values in one round trip, in the keys' order; none in the place of a miss.
     ///
-    /// ```no_run
-    /// # let cache: dontmanage_cache::Cache = unimplemented!();
-    /// let prices = cache.get_values(["price|apple", "price|pear"]);
-    /// assert_eq!(prices.len(), 2);
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// cache.set_values([("price|apple", Value::from(1.5))], Lifetime::secs(60))?;
+    /// assert_eq!(cache.get_values(["price|apple", "price|pear"]), [Some(Value::from(1.5)), None]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn get_values<'a, K: Into<Key<'a>>>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Option<Value>> {

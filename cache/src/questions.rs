@@ -224,16 +224,15 @@ impl Store<'_> {
     /// Asks all questions in one round trip, with one deadline for all. The answers are in the questions'
     /// order. To be called where it may block.
     ///
-    /// ```no_run
-    /// use dontmanage_cache::{Answer, Client, Question, RedisUrl, Store};
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Answer, Lifetime, Question, Value};
     ///
-    /// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
-    /// let key = |name: &str| Question::Find { key: format!("_3f1b|{name}").into_bytes(), timed: true };
-    /// for answer in Store::new(&client, None).ask_all(&mut [key("a"), key("b")]) {
-    ///     if let Answer::Found(found) = answer {
-    ///         println!("{} bytes, for {:?}", found.pickle.len(), found.left);
-    ///     }
-    /// }
+    /// cache.set_value("a", &Value::from(1), Lifetime::NONE)?;
+    /// let key = |name: &str| Question::Find { key: cache.make_key(name), timed: true };
+    /// let answers = cache.store().ask_all(&mut [key("a"), key("b")]);
+    /// assert!(matches!(answers[..], [Answer::Found(_), Answer::Missing]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn ask_all(self, questions: &mut [Question]) -> Vec<Answer> {

@@ -17,13 +17,25 @@ use crate::local_copy::{Limits, LocalCopy};
 ///
 /// It is used as the [`Cache`] that it is, also by functions under `#[redis_cache]`:
 ///
-/// ```no_run
-/// # fn handle() {}
-/// # let cache: dontmanage_cache::Cache = unimplemented!();
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// use dontmanage_cache::{Lifetime, Value, current_cache, with_cache};
+///
+/// cache.set_value("settings", &Value::from("dark"), Lifetime::NONE)?;
 /// let request = cache.request();
 /// request.get_value("settings"); // asks the server
 /// request.get_value("settings"); // does not
-/// dontmanage_cache::with_cache(&request, || handle());
+/// assert_eq!(cache.client().stats().local_hits, 1);
+/// // Neither does what finds its cache by itself, nor a clone in another thread of the request.
+/// with_cache(&request, || current_cache().expect("the request").get_value("settings"));
+/// assert_eq!(cache.client().stats().local_hits, 2);
+///
+/// let clone = (*request).clone();
+/// drop(request); // the request is over, and with it its copy, also for what outlives it
+/// clone.get_value("settings");
+/// assert_eq!(cache.client().stats().local_hits, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Request {
@@ -38,6 +50,15 @@ impl Cache {
     }
 
     /// Begins a request whose copy holds no more than that.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Limits;
+    ///
+    /// let job = cache.request_within(Limits::new(1000, 1 << 20)); // a job that goes on for hours
+    /// assert_eq!(job.get_value("settings"), None);
+    /// ```
     #[must_use]
     pub fn request_within(&self, limits: Limits) -> Request {
         let local =
@@ -48,6 +69,19 @@ impl Cache {
 
 impl Request {
     /// Forgets the copy: from here on everything is asked for again.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::{Lifetime, Value};
+    ///
+    /// let request = cache.request();
+    /// request.set_value("settings", &Value::from("dark"), Lifetime::NONE)?;
+    /// request.forget();
+    /// request.get_value("settings"); // asks the server
+    /// assert_eq!(cache.client().stats().local_hits, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn forget(&self) {
         if let Some(local) = &self.cache.local {
             local.change(LocalCopy::clear);

@@ -28,11 +28,12 @@ const RACES: usize = 3;
 /// What is read has been checked: a value whose signature, place or time is not right is an error
 /// ([`CacheError::Rejected`]), and nothing of it is handed out.
 ///
-/// ```no_run
-/// use dontmanage_cache::{Client, Lifetime, RedisUrl, Store};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
+/// use dontmanage_cache::{Lifetime, Store};
 ///
-/// let client = Client::new("redis://127.0.0.1:13000".parse::<RedisUrl>()?);
-/// let store = Store::new(&client, None);
+/// let store = Store::new(cache.client(), None);
 /// store.set(b"_3f1b|total", b"\x80\x05K*.", Lifetime::secs(60))?;
 /// let found = store.find(b"_3f1b|total")?.expect("it was just put there");
 /// assert_eq!(found.pickle, b"\x80\x05K*.");

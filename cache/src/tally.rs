@@ -25,7 +25,9 @@ macro_rules! tally {
             $($(#[$times_doc])* pub $times: Times,)*
         }
 
+        // Local hits stand near the begin: see the rows of `Prefixes`.
         #[derive(Debug, Default)]
+        #[repr(C)]
         pub(crate) struct Counts {
             $(pub(crate) $name: Counter,)*
             $(pub(crate) $times: Clock,)*

@@ -27,8 +27,9 @@ impl Cache {
     /// A value as a type of the program's own, or none on a miss. A value of another shape is a miss too, and
     /// counted as unreadable; [`Strict::get`] tells what does not fit.
     ///
-    /// ```no_run
-    /// # fn run(cache: &dontmanage_cache::Cache) -> Result<(), Box<dyn std::error::Error>> {
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
     /// use dontmanage_cache::Lifetime;
     /// use serde::{Deserialize, Serialize};
     ///
@@ -40,11 +41,9 @@ impl Cache {
     ///
     /// cache.set("price|apple", &Price { amount: 1.5, currency: "EUR".into() }, Lifetime::secs(60))?;
     /// // In Python: dontmanage.cache.get_value("price|apple") == {"amount": 1.5, "currency": "EUR"}
-    /// if let Some(price) = cache.get::<Price>("price|apple") {
-    ///     println!("{} {}", price.amount, price.currency);
-    /// }
-    /// # Ok(())
-    /// # }
+    /// let price: Price = cache.get("price|apple").expect("it was just put there");
+    /// assert_eq!((price.amount, price.currency.as_str()), (1.5, "EUR"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn get<'a, T: DeserializeOwned>(&self, key: impl Into<Key<'a>>) -> Option<T> {
@@ -53,6 +52,17 @@ impl Cache {
 
     /// Stores a value of the program's own, in place of an older one and its lifetime. Fails only if it can't
     /// be stored in any cache.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Lifetime;
+    ///
+    /// cache.set("primes", &[2, 3, 5, 7], Lifetime::NONE)?;
+    /// assert_eq!(cache.get::<Vec<u32>>("primes"), Some(vec![2, 3, 5, 7]));
+    /// assert_eq!(cache.get::<String>("primes"), None, "it is of another shape");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set<'a, T: Serialize + ?Sized>(
         &self,
         key: impl Into<Key<'a>>,
@@ -67,6 +77,18 @@ impl Cache {
     ///
     /// For an answer that is dear to make and wanted by many at once, `#[redis_cache]` and
     /// [`memo`](crate::memo) let one of them make it.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// use dontmanage_cache::Lifetime;
+    ///
+    /// for _ in 0..2 {
+    ///     let sum: i64 = cache.get_or_set_with("slow_addition|40+2", Lifetime::secs(60), || 40 + 2);
+    ///     assert_eq!(sum, 42);
+    /// }
+    /// assert_eq!(cache.client().stats().writes, 1);
+    /// ```
     pub fn get_or_set_with<'a, T: Serialize + DeserializeOwned>(
         &self,
         key: impl Into<Key<'a>>,
@@ -84,6 +106,14 @@ impl Cache {
     }
 
     /// A field of a hash as a type of the program's own, or none on a miss.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.set_field("stock", "apple", &12)?;
+    /// assert_eq!(cache.get_field::<u32>("stock", "apple"), Some(12));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn get_field<'a, T: DeserializeOwned>(
         &self,
@@ -94,6 +124,14 @@ impl Cache {
     }
 
     /// Stores a field of a hash.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+    /// # let (_server, cache) = example::cache();
+    /// cache.set_field("stock", "apple", &Some(12))?;
+    /// assert!(cache.hexists("stock", "apple"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_field<'a, T: Serialize + ?Sized>(
         &self,
         name: impl Into<Key<'a>>,

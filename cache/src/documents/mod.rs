@@ -44,7 +44,9 @@ struct Times {
 
 /// The cached documents of a site. Cheap to clone.
 ///
-/// ```no_run
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
 /// use dontmanage_cache::{Cache, DOCUMENT_LIFETIME, Documents, Look};
 ///
 /// fn price(cache: &Cache, read: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {
@@ -59,6 +61,9 @@ struct Times {
 ///         }
 ///     }
 /// }
+///
+/// assert_eq!(price(&cache, |_| b"\x80\x05K\x03.".to_vec()), b"\x80\x05K\x03.");
+/// assert_eq!(price(&cache, |_| unreachable!("it is cached")), b"\x80\x05K\x03.");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Documents {

@@ -24,18 +24,19 @@ const BATCH: usize = 200;
 /// From [`touch`](Self::touch) to the end nobody stores the document in the cache, and at the end whatever
 /// may be there goes. One that is dropped before its end has been told is taken for rolled back.
 ///
-/// ```no_run
-/// # use dontmanage_cache::{Documents, Look};
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+/// # let (_server, cache) = example::cache();
 /// # fn execute(_: &str) {}
 /// # fn commit() {}
-/// # fn change(documents: &Documents) {
-/// let mut writes = documents.writes();
+/// use dontmanage_cache::Documents;
+///
+/// let mut writes = Documents::new(&cache).writes();
 /// writes.touch("Item", "apple");
 /// execute("update item set price = 3 where name = 'apple'");
 /// writes.committing();
 /// commit();
 /// writes.committed();
-/// # }
 /// ```
 pub struct Writes {
     documents: Documents,

@@ -4,7 +4,9 @@
 //! it: function, arguments, and whose answer it is. The call is *looked up* until it is known who computes
 //! the answer, and that one hands it in with its [`Ticket`]:
 //!
-//! ```no_run
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
+//! # let (_server, cache) = example::cache();
 //! use dontmanage_cache::memo::{Canonical, Look, Memo, MemoOptions};
 //! use dontmanage_cache::{Cache, Lifetime, Scope, Value, pickle};
 //!
@@ -25,7 +27,10 @@
 //!         }
 //!     }
 //! }
-//! # let _ = Memo::new("shop.prices.slow_add", MemoOptions::new().lifetime(Lifetime::secs(3600)));
+//!
+//! let memo = Memo::new("shop.prices.slow_add", MemoOptions::new().lifetime(Lifetime::secs(3600)));
+//! assert_eq!((slow_add(&cache, &memo, 40, 2), slow_add(&cache, &memo, 40, 2)), (42, 42));
+//! assert_eq!((memo.stats().computed, memo.stats().hits), (1, 1));
 //! ```
 //!
 //! # Promises
