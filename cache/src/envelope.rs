@@ -8,19 +8,18 @@
 //! bytes 26..    payload
 //! ```
 //!
-//! The tag is BLAKE3 under the bench's key over the full key, the field (of a hash), format, end and
-//! payload, each behind its length. So a value holds only at the very place it was written to: who can
+//! The tag is keyed BLAKE3 ([`crate::tag`]) over the full key, the field (of a hash), format, end and
+//! payload, with their lengths. So a value holds only at the very place it was written to: who can
 //! write to Redis can neither make a value, nor move one to another key, field or site, nor bring one
 //! back after its end. 16 bytes of tag are 128 bits, as strong as the guessing they have to resist.
 
 use std::borrow::Cow;
 
-use blake3::Hasher;
-
 use crate::lifetime::now_ms;
 use crate::packing;
 use crate::pickle::{DEEPEST, nests_deeper};
 use crate::signing_key::SigningKey;
+use crate::tag::{Signed, tag, tags};
 
 const MAGIC: u8 = 0xDC;
 const PICKLE: u8 = 1;
@@ -28,9 +27,6 @@ const PACKED: u8 = 2;
 const TAG: usize = 16;
 const TAG_START: usize = 10;
 pub(crate) const HEADER: usize = TAG_START + TAG;
-
-/// Separates these tags from whatever else may ever be signed with the key.
-const DOMAIN: &[u8] = b"dontmanage-cache value 1";
 
 /// Where a value is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +93,9 @@ pub(crate) fn seal(
     header[0] = MAGIC;
     header[1] = format;
     header[2..TAG_START].copy_from_slice(&ends_at.to_be_bytes());
-    let tag = tag(key, place, &header[..TAG_START], payload);
+    let mut head = [0; TAG_START];
+    head.copy_from_slice(&header[..TAG_START]);
+    let tag = tag(key, &Signed { key: place.key, field: place.field, head, payload });
     header[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
 }
 
@@ -107,33 +105,72 @@ pub(crate) fn open<'a>(
     key: Option<&SigningKey>,
     place: Place<'_>,
 ) -> Result<Cow<'a, [u8]>, Rejection> {
-    let signed = bytes.first() == Some(&MAGIC);
-    let key = match key {
-        None if signed => return Err(Rejection::NoKey),
-        // Whoever wrote it, it must not end the process that reads it.
-        None if nests_deeper(bytes, DEEPEST) => return Err(Rejection::TooDeep),
-        None => return Ok(Cow::Borrowed(bytes)),
-        Some(_) if !signed => return Err(Rejection::Unsigned),
-        Some(key) => key,
-    };
-    let (header, payload) = bytes.split_at_checked(HEADER).ok_or(Rejection::Truncated)?;
-    let (head, given) = header.split_at(TAG_START);
-    let expected = tag(key, place, head, payload);
+    let Some(key) = key else { return bare(bytes) };
+    let (signed, given) = parts(bytes, place)?;
+    payload(bytes, given, &tag(key, &signed))
+}
+
+/// As [`open`], for several values: their tags are made together.
+pub(crate) fn open_many<'a>(
+    values: &[(&'a [u8], Place<'_>)],
+    key: Option<&SigningKey>,
+) -> Vec<Result<Cow<'a, [u8]>, Rejection>> {
+    let Some(key) = key else { return values.iter().map(|(bytes, _)| bare(bytes)).collect() };
+    let parts: Vec<_> = values.iter().map(|&(bytes, place)| parts(bytes, place)).collect();
+    let signed: Vec<Signed<'_>> = parts.iter().flatten().map(|(signed, _)| *signed).collect();
+    let mut tags = tags(key, &signed).into_iter();
+    let opened = parts.into_iter().zip(values).map(|(parts, (bytes, _))| {
+        let (_, given) = parts?;
+        let tag = tags.next().ok_or(Rejection::Signature)?;
+        payload(bytes, given, &tag)
+    });
+    opened.collect()
+}
+
+/// What nobody has signed, where nobody signs.
+fn bare(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
+    if bytes.first() == Some(&MAGIC) {
+        return Err(Rejection::NoKey);
+    }
+    // Whoever wrote it, it must not end the process that reads it.
+    if nests_deeper(bytes, DEEPEST) {
+        return Err(Rejection::TooDeep);
+    }
+    Ok(Cow::Borrowed(bytes))
+}
+
+/// What the tag of an envelope has to be over, and the tag that it bears.
+fn parts<'a>(bytes: &'a [u8], place: Place<'a>) -> Result<(Signed<'a>, [u8; TAG]), Rejection> {
+    if bytes.first() != Some(&MAGIC) {
+        return Err(Rejection::Unsigned);
+    }
+    let (&head, rest) = bytes.split_first_chunk().ok_or(Rejection::Truncated)?;
+    let (&given, payload) = rest.split_first_chunk().ok_or(Rejection::Truncated)?;
+    Ok((Signed { key: place.key, field: place.field, head, payload }, given))
+}
+
+/// The payload of an envelope whose tag has to be `expected`.
+fn payload<'a>(
+    bytes: &'a [u8],
+    given: [u8; TAG],
+    expected: &blake3::Hash,
+) -> Result<Cow<'a, [u8]>, Rejection> {
     // blake3 compares whole hashes in constant time: the given tag with the rest of the expected one.
     let mut claimed = *expected.as_bytes();
-    claimed[..TAG].copy_from_slice(given);
-    if blake3::Hash::from_bytes(claimed) != expected {
+    claimed[..TAG].copy_from_slice(&given);
+    if blake3::Hash::from_bytes(claimed) != *expected {
         return Err(Rejection::Signature);
     }
     // Only now: what the head says is ours.
-    if !matches!(head[1], PICKLE | PACKED) {
-        return Err(Rejection::Format(head[1]));
+    let (header, payload) = bytes.split_at_checked(HEADER).ok_or(Rejection::Truncated)?;
+    if !matches!(header[1], PICKLE | PACKED) {
+        return Err(Rejection::Format(header[1]));
     }
-    let ends_at = ends_at(bytes);
+    let ends_at = ends_at(header);
     if ends_at != 0 && ends_at <= now_ms() {
         return Err(Rejection::Expired);
     }
-    if head[1] == PACKED {
+    if header[1] == PACKED {
         return packing::unpack(payload).map(Cow::Owned).ok_or(Rejection::Packing);
     }
     Ok(Cow::Borrowed(payload))
@@ -142,21 +179,6 @@ pub(crate) fn open<'a>(
 /// When a value ends that [`open`] has taken, in milliseconds since 1970; 0 is never.
 pub(crate) fn ends_at(bytes: &[u8]) -> u64 {
     bytes.get(2..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_be_bytes(*bytes))
-}
-
-fn tag(key: &SigningKey, place: Place<'_>, head: &[u8], payload: &[u8]) -> blake3::Hash {
-    let mut hasher = Hasher::new_keyed(key.as_bytes());
-    hasher.update(DOMAIN);
-    // Each part behind its length, the last one to the end: no two lists of parts give the same bytes.
-    hasher.update(&(place.key.len() as u64).to_le_bytes());
-    hasher.update(place.key);
-    match place.field {
-        None => hasher.update(&u64::MAX.to_le_bytes()),
-        Some(field) => hasher.update(&(field.len() as u64).to_le_bytes()).update(field),
-    };
-    hasher.update(head);
-    hasher.update(payload);
-    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -176,6 +198,38 @@ mod tests {
         out.extend_from_slice(payload);
         seal(&mut out, &key(1), place, ends_at, None);
         out
+    }
+
+    /// As only who has the key can.
+    fn sign_again(bytes: &mut [u8]) {
+        let (signed, _) = parts(bytes, PLACE).expect("an envelope");
+        let tag = tag(&key(1), &signed);
+        bytes[TAG_START..HEADER].copy_from_slice(&tag.as_bytes()[..TAG]);
+    }
+
+    #[test]
+    fn values_that_are_opened_together_are_judged_each_by_itself() {
+        let long = vec![b'x'; 700];
+        let sealed = [sealed(b"N.", PLACE, 0), sealed(&long, PLACE, 0), sealed(&long, PLACE, now_ms())];
+        let other = Place { key: b"other", field: None };
+        let mut changed = sealed[1].clone();
+        changed[300] ^= 1;
+        let values = [
+            (&sealed[0][..], PLACE),
+            (b"N.", PLACE),
+            (&sealed[1], PLACE),
+            (&sealed[1], other),
+            (&changed, PLACE),
+            (b"", PLACE),
+            (&sealed[2], PLACE),
+            (&sealed[1][..20], PLACE),
+            (&sealed[0], PLACE),
+        ];
+        let opened = open_many(&values, Some(&key(1)));
+        let alone: Vec<_> = values.iter().map(|&(bytes, place)| open(bytes, Some(&key(1)), place)).collect();
+        assert_eq!(opened, alone);
+        assert_eq!(opened[2].as_deref(), Ok(&long[..]));
+        assert_eq!(opened.iter().filter(|one| one.is_ok()).count(), 3);
     }
 
     #[test]
@@ -227,9 +281,7 @@ mod tests {
             Err(Rejection::Signature),
             "a format can't be changed"
         );
-        let (head, payload) = newer.split_at_mut(HEADER);
-        let tag = tag(&key(1), PLACE, &head[..TAG_START], payload);
-        head[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
+        sign_again(&mut newer);
         assert_eq!(open(&newer, Some(&key(1)), PLACE), Err(Rejection::Format(3)));
     }
 
@@ -253,9 +305,7 @@ mod tests {
 
         let mut wrong = sealed(&u32::MAX.to_le_bytes(), PLACE, 0);
         wrong[1] = PACKED;
-        let (head, payload) = wrong.split_at_mut(HEADER);
-        let tag = tag(&key(1), PLACE, &head[..TAG_START], payload);
-        head[TAG_START..].copy_from_slice(&tag.as_bytes()[..TAG]);
+        sign_again(&mut wrong);
         assert_eq!(open(&wrong, Some(&key(1)), PLACE), Err(Rejection::Packing));
     }
 

@@ -105,6 +105,7 @@ mod signing_key;
 mod stats;
 mod store;
 mod strict;
+mod tag;
 mod tally;
 mod times;
 #[cfg(feature = "serde")]

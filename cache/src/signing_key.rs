@@ -8,6 +8,9 @@ use std::fmt;
 /// one is noticed. `Debug` shows nothing of it.
 pub struct SigningKey {
     bytes: [u8; 32],
+    /// Derived from it: for tags, and for the segments that they are over.
+    tags: [u8; 32],
+    segments: [u8; 32],
 }
 
 /// A key file that holds no key. Nothing of its text is shown.
@@ -19,7 +22,11 @@ impl SigningKey {
     /// From 32 bytes of good randomness.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self { bytes }
+        Self {
+            bytes,
+            tags: blake3::derive_key("dontmanage-cache value 2 tags", &bytes),
+            segments: blake3::derive_key("dontmanage-cache value 2 segments", &bytes),
+        }
     }
 
     /// From the text of a key file.
@@ -34,7 +41,7 @@ impl SigningKey {
             let digit = |c| char::from(c).to_digit(16).ok_or(SigningKeyError);
             *byte = u8::try_from(digit(high)? * 16 + digit(low)?).map_err(|_| SigningKeyError)?;
         }
-        Ok(Self { bytes })
+        Ok(Self::from_bytes(bytes))
     }
 
     /// The text of a key file for this key.
@@ -43,8 +50,12 @@ impl SigningKey {
         blake3::Hash::from_bytes(self.bytes).to_hex().as_str().to_owned() + "\n"
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.bytes
+    pub(crate) fn tags(&self) -> &[u8; 32] {
+        &self.tags
+    }
+
+    pub(crate) fn segments(&self) -> &[u8; 32] {
+        &self.segments
     }
 }
 
@@ -64,8 +75,8 @@ mod tests {
         let text = key.to_file_text();
         assert_eq!(text.len(), 65);
         assert!(text.starts_with("00070e15") && text.ends_with('\n'));
-        assert_eq!(SigningKey::from_file_text(&text).unwrap().as_bytes(), key.as_bytes());
-        assert_eq!(SigningKey::from_file_text(text.trim()).unwrap().as_bytes(), key.as_bytes());
+        assert_eq!(SigningKey::from_file_text(&text).unwrap().bytes, key.bytes);
+        assert_eq!(SigningKey::from_file_text(text.trim()).unwrap().bytes, key.bytes);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cache::CacheError;
 use crate::client::{Call, Client};
 use crate::connection::{Connection, Pipeline};
-use crate::envelope::{self, Place};
+use crate::envelope::{self, Place, Rejection};
 use crate::error::RedisError;
 use crate::key::{Beginning, KeyPrefix};
 use crate::lifetime::{Lifetime, Ttl, now_ms};
@@ -144,23 +144,28 @@ impl<'c> Store<'c> {
                 _ => Err(redis.unexpected("MGET")),
             }
         })?;
-        let each = keys.iter().zip(values).map(|(key, value)| {
+        let stored: Vec<_> = keys
+            .iter()
+            .zip(&values)
+            .filter_map(|(key, value)| Some((value.as_bytes()?, Place { key: key.as_ref(), field: None })))
+            .collect();
+        let mut opened = envelope::open_many(&stored, self.signing_key).into_iter();
+        let each = keys.iter().zip(&values).map(|(key, value)| {
             let left = replies.next();
-            let (key, mut note) = (key.as_ref(), Note::default());
-            let opened = if let Reply::Bulk(bytes) = &value {
-                self.opened_until(bytes, Place { key, field: None }, &mut note).map(Some)
+            let mut note = Note::default();
+            let pickle = if let Some(bytes) = value.as_bytes() {
+                let opened = opened.next().unwrap_or(Err(Rejection::Signature));
+                self.judged(opened, bytes, &mut note).map(|pickle| Some((pickle, bytes)))
             } else {
                 note.miss();
                 Ok(None)
             };
-            self.counts(key).read(&note, None);
-            let Some((pickle, ends_at)) = opened? else { return Ok(None) };
+            self.counts(key.as_ref()).read(&note, None);
+            let Some((pickle, bytes)) = pickle? else { return Ok(None) };
+            let pickle = pickle.into_owned();
             match left {
-                None => Ok(Some(found(pickle.into_owned(), ends_at))),
-                Some(left) => {
-                    let pickle = pickle.into_owned();
-                    Ok(still_there(left.as_int()).map(|left| Found { pickle, left }))
-                }
+                None => Ok(Some(found(pickle, envelope::ends_at(bytes)))),
+                Some(left) => Ok(still_there(left.as_int()).map(|left| Found { pickle, left })),
             }
         });
         Ok(each.collect())
@@ -283,23 +288,27 @@ impl<'c> Store<'c> {
     /// All fields of a hash, in no order. A value that is not taken stands as the reason why.
     #[expect(clippy::type_complexity, reason = "a list of names with results, and an error of the whole")]
     pub fn hgetall(self, key: &[u8]) -> Result<Vec<(Vec<u8>, Result<Vec<u8>, CacheError>)>, CacheError> {
-        let mut note = Note::default();
-        let stored = self.read(key, |redis, note| {
-            let stored = strings(redis, "HGETALL", &[b"HGETALL", key])?;
-            if stored.is_empty() {
+        Ok(self.read(key, |redis, note| {
+            let ReplyRef::Array(items) = redis.query(&[b"HGETALL", key])? else {
+                return Err(redis.unexpected("HGETALL"));
+            };
+            let mut values = Vec::with_capacity(items.len() / 2);
+            for pair in items.as_chunks::<2>().0 {
+                let [ReplyRef::Bulk(field), ReplyRef::Bulk(bytes)] = pair else {
+                    return Err(redis.unexpected("HGETALL"));
+                };
+                values.push((*bytes, Place { key, field: Some(field) }));
+            }
+            if values.is_empty() {
                 note.miss();
             }
-            Ok(stored)
-        })?;
-        let mut stored = stored.into_iter();
-        let mut fields = Vec::with_capacity(stored.len() / 2);
-        while let (Some(field), Some(bytes)) = (stored.next(), stored.next()) {
-            let place = Place { key, field: Some(&field) };
-            let value = self.opened(&bytes, place, &mut note).map(Cow::into_owned);
-            fields.push((field, value));
-        }
-        self.counts(key).read(&note, None);
-        Ok(fields)
+            let opened = envelope::open_many(&values, self.signing_key);
+            let fields = values.iter().zip(opened).map(|((bytes, place), opened)| {
+                let value = self.judged(opened, bytes, note).map(Cow::into_owned);
+                (place.field.unwrap_or_default().to_vec(), value)
+            });
+            Ok(fields.collect())
+        })?)
     }
 
     /// Removes fields of a hash. How many there were.
@@ -428,14 +437,18 @@ impl<'c> Store<'c> {
         })?
     }
 
-    /// The payload of stored bytes, noted as hit or miss.
     fn opened<'b>(
         self,
         bytes: &'b [u8],
         place: Place<'_>,
         note: &mut Note,
     ) -> Result<Cow<'b, [u8]>, CacheError> {
-        match envelope::open(bytes, self.signing_key, place) {
+        self.judged(envelope::open(bytes, self.signing_key, place), bytes, note)
+    }
+
+    /// What came of opening stored bytes, noted as hit or miss.
+    fn judged<T>(self, opened: Result<T, Rejection>, bytes: &[u8], note: &mut Note) -> Result<T, CacheError> {
+        match opened {
             Ok(payload) => {
                 note.hit(bytes);
                 Ok(payload)
