@@ -72,8 +72,8 @@ struct Place {
 pub(crate) struct Prefixes {
     hasher: RandomState,
     tags: [[AtomicU64; WAYS]; SETS],
-    /// In place: a local hit is counted by one step less.
-    rows: [Row; SETS * WAYS],
+    /// Not in place: a thread with a small stack may make the client.
+    rows: Box<[Row]>,
     other: Counts,
     /// The process that these are the counts of.
     generation: AtomicU32,
@@ -95,7 +95,7 @@ impl Default for Prefixes {
         Self {
             hasher: RandomState::default(),
             tags: [const { [const { AtomicU64::new(FREE) }; WAYS] }; SETS],
-            rows: std::array::from_fn(|_| Row::default()),
+            rows: (0..SETS * WAYS).map(|_| Row::default()).collect(),
             other: Counts::default(),
             generation: AtomicU32::new(process::generation()),
         }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import os
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 from conftest import Bench, wait_for
@@ -270,3 +272,33 @@ def test_awaited_calls_count_as_others_do(bench, cache):
     assert (price["read_times"]["count"], price["write_times"]["count"]) == (2, 1)
     assert prefix("meta")["writes"] == 1
     assert prefix("stock")["misses"] == 10
+
+
+def test_coroutine_functions_are_told_as_others_are(bench):
+    @redis_cache
+    async def slow_add(a, b):
+        await asyncio.sleep(0)
+        return a + b
+
+    async def work() -> None:
+        assert await slow_add(40, 2) == 42
+        dontmanage.local.cache.clear()
+        assert await slow_add(40, 2) == 42
+        assert await slow_add(40, 2) == 42
+
+    asyncio.run(work())
+    told = dontmanage.cache.stats()["functions"][f"{__name__}.{slow_add.__qualname__}"]
+    assert (told["redis_hits"], told["local_hits"], told["misses"], told["computed"]) == (1, 1, 1, 1)
+    assert told["bytes_read"] == told["bytes_written"] > 0
+    assert told["compute_times"]["count"] == 1
+
+
+def test_what_the_readme_shows_of_it_is_true(bench, monkeypatch):
+    (bench.sites / "a.test").rename(bench.sites / "site1.local")
+    monkeypatch.chdir(bench.folder)
+    readme = Path(__file__).parent.parent / "dontmanage_cache" / "README.md"
+    text = readme.read_text().partition("## What the cache did")[2].partition("\n## ")[0]
+    examples = doctest.DocTestParser().get_doctest(text, {}, readme.name, str(readme), 0)
+    failures, tried = doctest.DocTestRunner().run(examples)
+    assert tried > 5
+    assert not failures
