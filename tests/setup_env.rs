@@ -9,7 +9,8 @@ use crate::support::{Output, TestBench, run, until, write_program};
 const IMPORT: &str = "import dontmanage, dontmanage_cache, dontmanage_cache._core";
 
 /// What imports all that is carried.
-const IMPORT_ALL: &str = "import dontmanage, dontmanage_cache._core, async_timeout, pip, redis, sqlalchemy";
+const IMPORT_ALL: &str =
+    "import dontmanage, dontmanage_cache._core, async_timeout, pip, pymysql, redis, sqlalchemy";
 
 /// A bench with an environment. Fails, with the way out, if the binary was built without the library.
 fn with_env() -> TestBench {

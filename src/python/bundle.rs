@@ -13,10 +13,10 @@ pub fn carries_wheels() -> bool {
 
 /// What is wrong with a binary that carries none.
 pub fn no_wheels() -> Problem {
-    Problem::new("this `bench` carries no Python library: it was built without its wheels, so `env/` has none").fix(
-        "build it with `make build`, or before `cargo build` run `make wheels`; or install the wheels yourself: \
-         `env/bin/python -m pip install dontmanage_cache-….whl`",
+    Problem::new(
+        "this `bench` carries no Python library: it was built without its wheels, so `env/` has none",
     )
+    .fix("build it with `make build`; or run `make wheels`, and `cargo build` again")
 }
 
 /// All that this binary carries.
