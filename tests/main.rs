@@ -10,6 +10,7 @@ mod cache_values;
 mod completions;
 mod config;
 mod control;
+mod demo;
 mod dispatch;
 mod doctypes;
 mod documentation;

@@ -3,7 +3,6 @@
 //!     bench run cargo run -p dontmanage-cache --example cached_function
 
 #[path = "demo/bench.rs"]
-#[expect(dead_code, reason = "the other demo programs use the rest")]
 mod bench;
 
 use std::process::ExitCode;
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
             for _ in 0..3 {
                 let start = Instant::now();
                 match slow_add(40, 2) {
-                    Ok(sum) => println!("{}  40 + 2 = {sum}  {}", bench::shown(start.elapsed()), site.name),
+                    Ok(sum) => println!("{:9.2?}  40 + 2 = {sum}  {}", start.elapsed(), site.name),
                     Err(error) => eprintln!("error: {error}"),
                 }
             }

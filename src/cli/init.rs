@@ -1,10 +1,11 @@
 //! `bench init`: a new bench, or what an existing one lacks. What is there is never changed.
 
-use std::fmt::Write as _;
+mod demo;
+
 use std::path::{Path, PathBuf};
 
 use super::setup::{self, Choices, Setup};
-use super::{Context, run_as, sites};
+use super::{Context, run_as};
 use crate::error::{Error, Problem, Result};
 use crate::exit_code::ExitCode;
 use crate::files::{self, Mode};
@@ -12,12 +13,6 @@ use crate::settings::{BenchDir, Settings};
 
 /// The folders of a bench.
 const FOLDERS: &[&str] = &["apps", "config/pids", "logs", "sites"];
-
-/// The sites of a demonstration.
-const DEMO_SITES: &[&str] = &["site1.localhost", "site2.localhost"];
-
-/// The programs of a demonstration: their names, and the Rust examples that they run.
-const DEMO_PROGRAMS: &[(&str, &str)] = &[("web", "demo_web"), ("worker", "demo_worker")];
 
 /// What someone who looks into a new bench first needs to know. Nothing is set that has a good default.
 const BENCH_TOML: &str = r#"# The settings of this bench. What is left out has its default:
@@ -69,7 +64,7 @@ pub fn run(args: &Args, context: &Context) -> Result<ExitCode> {
 
     setup::config::set_up(&inside, &bench, Choices::default())?;
     if args.demo {
-        demonstrate(&inside, &bench)?;
+        demo::set_up(&inside, &bench)?;
     }
     let setup = Setup::new(&inside, Choices::default(), None)?;
     setup::redis::set_up(&setup)?;
@@ -103,45 +98,6 @@ fn make_room(path: &Path) -> Result<bool> {
 /// The directory without links, as redis and supervisor will see it.
 fn real(path: &Path) -> Result<PathBuf> {
     path.canonicalize().map_err(|source| Error::io("find", path, &source))
-}
-
-fn demonstrate(context: &Context, bench: &BenchDir) -> Result<()> {
-    let known = bench.site_names()?;
-    for site in DEMO_SITES {
-        if !known.iter().any(|name| name.as_str() == *site) {
-            sites::make(bench, site, None)?;
-        }
-    }
-    let settings = context.settings(bench)?;
-    if settings.programs.is_empty() {
-        let file = bench.settings_file();
-        let text = files::read_text(&file, files::MAX_TEXT)?.unwrap_or_default();
-        let text = text + &demo_programs(&settings)?;
-        files::write(bench.path(), &file, text.as_bytes(), Mode::Public)?;
-    }
-    Ok(())
-}
-
-/// The programs' tables for `bench.toml`.
-fn demo_programs(settings: &Settings) -> Result<String> {
-    let program =
-        std::env::current_exe().map_err(|source| Error::io("find", Path::new("/proc/self/exe"), &source))?;
-    let examples = program.parent().unwrap_or(Path::new("/")).join("examples");
-    let mut text = String::new();
-    for (name, example) in DEMO_PROGRAMS {
-        let path = examples.join(example);
-        let path = path.to_string_lossy();
-        let command = shlex::try_quote(&path).map_err(|error| {
-            Error::failed(Problem::new(format!("the path of `bench` can't stand in a command: {error}")))
-        })?;
-        let command = toml_edit::Value::from(command.as_ref()).to_string();
-        // Writing to a string does not fail.
-        let _ = write!(text, "\n[programs.{name}]\ncommand = {command}\n");
-        if *name == "web" {
-            let _ = writeln!(text, "ready = {{ tcp = {} }}", settings.web.port);
-        }
-    }
-    Ok(text)
 }
 
 fn report(bench: &BenchDir, settings: &Settings, is_new: bool) -> String {

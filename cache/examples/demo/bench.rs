@@ -1,11 +1,10 @@
-//! What both demo programs know of the bench that started them.
+//! What the examples know of the bench that started them.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use dontmanage_cache::{Cache, Client, KeyPrefix, Lifetime, RedisUrl, SigningKey, Value};
+use dontmanage_cache::{Cache, Client, KeyPrefix, RedisUrl, SigningKey};
 
 /// A site and its cache.
 pub struct Site {
@@ -72,6 +71,9 @@ fn db_name(bench: &Path, site: &str) -> Result<String, Box<dyn Error>> {
 
 /// A bench that signs its values has a key.
 fn signing_key(bench: &Path) -> Result<Option<SigningKey>, Box<dyn Error>> {
+    if env::var("DONTMANAGE_REDIS_CACHE_SIGN").is_ok_and(|sign| sign == "0") {
+        return Ok(None);
+    }
     let path = bench.join("config/cache.key");
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(SigningKey::from_file_text(&text).map_err(|error| at(&path, &error))?)),
@@ -82,36 +84,4 @@ fn signing_key(bench: &Path) -> Result<Option<SigningKey>, Box<dyn Error>> {
 
 fn at(path: &Path, error: &dyn Error) -> Box<dyn Error> {
     format!("{}: {error}", path.display()).into()
-}
-
-/// A sum and how it was come by.
-pub struct Answer {
-    pub sum: i64,
-    pub key: String,
-    pub took: Duration,
-    /// Whether it was in the cache.
-    pub hit: bool,
-}
-
-/// The documentation's example: a sum that takes a second, unless somebody has worked it out before.
-pub fn slow_add(cache: &Cache, a: i64, b: i64, lifetime: Lifetime) -> Option<Answer> {
-    let start = Instant::now();
-    let key = format!("slow_addition|{a}+{b}"); // unique key representing this computation
-    if let Some(Value::Int(sum)) = cache.get_value(&key) {
-        return Some(Answer { sum, key, took: start.elapsed(), hit: true });
-    }
-    let sum = a.checked_add(b)?;
-    std::thread::sleep(Duration::from_secs(1)); // fake workload
-    // A number can always be stored; a cache that is away only means that it is worked out again.
-    let _ = cache.set_value(&key, &Value::from(sum), lifetime);
-    Some(Answer { sum, key, took: start.elapsed(), hit: false })
-}
-
-/// A duration for people.
-pub fn shown(time: Duration) -> String {
-    match time.as_secs_f64() {
-        seconds if seconds >= 0.5 => format!("{seconds:.2} s"),
-        seconds if seconds >= 0.001 => format!("{:.1} ms", seconds * 1e3),
-        seconds => format!("{:.0} µs", seconds * 1e6),
-    }
 }
