@@ -6,9 +6,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Running, SITES, TestBench, until};
+use crate::support::{Running, SITES, TestBench, alive, send, until};
 
 /// How the framework was written when the cache was a function, and since it is an object.
 const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
@@ -187,6 +188,29 @@ fn threads_of_forked_web_workers_never_get_each_others_values() {
     }
     assert_eq!(answers.len(), 160);
     assert_eq!(pids.len(), 2, "both workers had their share");
+    running.interrupt();
+}
+
+#[test]
+fn web_workers_that_are_replaced_find_what_the_old_ones_kept() {
+    let bench = bench(STYLES[1]);
+    let mut running = bench.start(&[]);
+    let port = web_port(&bench);
+    let before = ask_web(port, SITES[0], "decorated");
+    assert_eq!(before["ran"], 1);
+    let old = ask_web(port, SITES[0], "whose")["pid"].clone();
+    // As a deployment does: the parent forks new workers, and ends the old ones.
+    send(running.instance_pid("web"), Signal::HUP);
+    let new = until("a new worker answers", || {
+        let whose = ask_web(port, SITES[0], "whose");
+        (whose["pid"] != old && !running.stdout().contains("Traceback")).then_some(whose)
+    });
+    assert_ours(&new, "a new worker");
+    let old = i32::try_from(old.as_i64().expect("a number")).expect("a process id");
+    until("the old worker is gone", || (!alive(old)).then_some(()));
+    let after = ask_web(port, SITES[0], "decorated");
+    assert_eq!((&after["answers"], &after["key"]), (&before["answers"], &before["key"]));
+    assert_eq!(after["ran"], 0, "the answer outlives the worker that had computed it");
     running.interrupt();
 }
 
