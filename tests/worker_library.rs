@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Running, SITES, TestBench, alive, send, until};
 
-/// How the framework was written when the cache was a function, and since it is an object.
-const STYLES: [&str; 2] = ["14.30.0", "15.2.0"];
+/// How the framework was written when the cache was a function, since it is an object, and since there is a
+/// second one.
+const STYLES: [&str; 3] = ["14.30.0", "15.2.0", "16.1.0"];
 
 /// A bench with the stand-in whose workers take the library, which is in its environment, as are a
 /// `sitecustomize` of the user's and a PYTHONPATH.

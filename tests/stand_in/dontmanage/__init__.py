@@ -8,7 +8,8 @@ import os
 
 __version__ = "15.0.0"
 
-IS_OLDER = int(__version__.split(".")[0]) < 15
+MAJOR = int(__version__.split(".")[0])
+IS_OLDER = MAJOR < 15
 
 if not IS_OLDER:
     # Before there is any `local`.
@@ -114,14 +115,18 @@ if IS_OLDER:
         return cache()
 
 else:
-    cache = None
+    cache = client_cache = None
 
     def set_up_cache():
-        global cache
+        global cache, client_cache
         from dontmanage.utils.redis_wrapper import setup_cache
 
         if not cache:
             cache = setup_cache()
+        if MAJOR >= 16 and not client_cache:
+            from dontmanage.utils.redis_wrapper import ClientCache
+
+            client_cache = ClientCache(maxsize=1024)
 
     def the_cache():
         return cache

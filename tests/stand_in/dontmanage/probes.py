@@ -151,6 +151,20 @@ def what_the_framework_asks():
     dontmanage.local.cache = {}
     assert of_site.get_value("copied") is None
 
+    if dontmanage.MAJOR >= 16:
+        one = dontmanage.client_cache
+        one.set_value("client", {"a": 1})
+        assert one.get_value("client") == of_site.get_value("client") == {"a": 1}
+        one.delete_value("client")
+        assert one.get_value("client", generator=lambda: made.append(0) or 5) == 5
+        assert made.pop() == 0
+        assert of_site.get_value("client") == 5
+        one.set_value("client", 6, shared=True)
+        one.delete_keys("client")
+        assert (one.get_value("client"), one.get_value("client", shared=True)) == (None, 6)
+        one.clear_cache()
+        assert one.statistics.healthy
+
     # What only the framework's modules have is theirs still.
     from dontmanage.utils import caching, redis_wrapper
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from dontmanage_cache import redis_wrapper
 from dontmanage_cache.framework import original
+from dontmanage_cache.framework.client_cache import CacheStatistics, ClientCache
 from dontmanage_cache.framework.request import bench_server, framework
+
+__all__ = ["CacheStatistics", "ClientCache", "RedisWrapper", "setup_cache"]
 
 # Where the framework's own looks for a cache that nobody has configured.
 DEFAULT_URL = "redis://127.0.0.1:13311"
