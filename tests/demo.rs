@@ -16,10 +16,13 @@ fn bench() -> TestBench {
     }
     let web = bench.run(&["config", "get", "web.port"]).success().stdout;
     bench.run(&["config", "set", "programs.web.ready", &format!("{{ tcp = {} }}", web.trim())]).success();
+    // It may be busy, too.
+    for key in ["redis_cache.timeout", "redis_cache.connect_timeout"] {
+        bench.run(&["config", "set", key, "30s"]).success();
+    }
     for file in ["redis", "procfile"] {
         bench.run(&["setup", file]).success();
     }
-    bench.install_library();
     bench
 }
 

@@ -32,6 +32,15 @@ fn bench() -> TestBench {
     bench
 }
 
+/// The same, whose workers are patient: the machine may be busy.
+fn patient() -> TestBench {
+    let bench = bench();
+    for name in ["redis_cache_timeout", "redis_cache_connect_timeout"] {
+        bench.run(&["config", "set-common-config", "-c", name, "30"]).success();
+    }
+    bench
+}
+
 /// Its redis runs.
 fn started(bench: &TestBench) -> Running<'_> {
     let running = bench.start(&[]);
@@ -78,7 +87,7 @@ fn assert_agreed(bench: &TestBench, worker: fn(&TestBench) -> Value, signed: boo
 
 #[test]
 fn signing_is_switched_for_bench_and_its_workers_together() {
-    let bench = bench();
+    let bench = patient();
     let _running = started(&bench);
     for worker in [by_bench as fn(&TestBench) -> Value, by_itself] {
         assert_agreed(&bench, worker, true);
@@ -94,7 +103,7 @@ fn signing_is_switched_for_bench_and_its_workers_together() {
 
 #[test]
 fn signing_is_switched_by_the_workers_own_file_too() {
-    let bench = bench();
+    let bench = patient();
     let _running = started(&bench);
     bench.run(&["config", "set-common-config", "-c", "redis_cache_sign", "false"]).success();
     assert_agreed(&bench, by_bench, false);
@@ -109,11 +118,11 @@ fn signing_is_switched_by_the_workers_own_file_too() {
 
 #[test]
 fn a_variable_of_the_moment_reaches_the_workers_and_stays_out_of_the_files() {
-    let mut bench = bench();
+    let mut bench = patient();
     let before = bench.read("sites/common_site_config.json");
-    bench.env("BENCH_REDIS_CACHE_SIGN", "false").env("BENCH_REDIS_CACHE_TIMEOUT", "300ms");
+    bench.env("BENCH_REDIS_CACHE_SIGN", "false").env("BENCH_REDIS_CACHE_TIMEOUT", "29s");
     let _running = started(&bench);
-    assert_eq!(assert_agreed(&bench, by_bench, false)["reply"], 0.3);
+    assert_eq!(assert_agreed(&bench, by_bench, false)["reply"], 29.0);
     assert_eq!(bench.read("sites/common_site_config.json"), before);
 }
 

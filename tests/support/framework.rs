@@ -22,11 +22,12 @@ impl TestBench {
     }
 
     /// A bench with redis and two sites, whose framework is `tests/stand_in`, of this version; in its
-    /// environment are gunicorn and redis-py.
+    /// environment are gunicorn and redis-py. Its workers are patient: the machine may be busy.
     pub fn with_stand_in(version: &str) -> Self {
         let mut bench = Self::existing(&format!(
             r#"{{"redis_cache": "redis://127.0.0.1:{}", "redis_queue": "redis://127.0.0.1:{}",
-                "webserver_port": {}, "gunicorn_workers": 2}}"#,
+                "webserver_port": {}, "gunicorn_workers": 2,
+                "redis_cache_timeout": 30, "redis_cache_connect_timeout": 30}}"#,
             free_port(),
             free_port(),
             free_port()
