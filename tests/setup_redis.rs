@@ -225,6 +225,13 @@ fn the_key_that_signs_values_is_made_once_and_privately() {
     bench.run(&["setup", "redis"]).success();
     assert_eq!(bench.read("config/cache.key"), key);
 
+    // Whoever opened it to others is told, and it is closed again.
+    std::fs::set_permissions(bench.path("config/cache.key"), std::fs::Permissions::from_mode(0o640))
+        .expect("a mode");
+    bench.run(&["setup", "redis"]).success().says("open to others (mode 640)");
+    assert_eq!(mode(&bench, "config/cache.key"), 0o600);
+    assert_eq!(bench.read("config/cache.key"), key);
+
     let unsigned = bench_with("");
     unsigned.write("bench.toml", "[redis_cache]\nsign = false\n");
     unsigned.run(&["setup", "redis"]).success();

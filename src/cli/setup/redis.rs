@@ -1,5 +1,8 @@
 //! `bench setup redis`
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use dontmanage_cache::SigningKey;
 
 use super::put::Plan;
@@ -77,6 +80,25 @@ fn make_key(setup: &Setup<'_>, settings: &Settings) -> Result<()> {
     let path = setup.dir.join("config/cache.key");
     if files::create(setup.dir.path(), &path, text.as_bytes(), Mode::Private)? {
         setup.context.tell("wrote config/cache.key");
+        return Ok(());
     }
+    make_private(setup, &path)
+}
+
+/// Who can read the key can sign values that every worker takes.
+fn make_private(setup: &Setup<'_>, path: &Path) -> Result<()> {
+    let Ok(status) = path.metadata() else { return Ok(()) };
+    let mode = status.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let Some(text) = read_text(path, MAX_TEXT)? else { return Ok(()) };
+    files::write(setup.dir.path(), path, text.as_bytes(), Mode::Private)?;
+    let problem = format!("`config/cache.key` was open to others (mode {mode:03o}), and is closed again");
+    setup.context.warn(
+        &Problem::new(problem)
+            .at(path.display())
+            .fix("if others may have read it, remove it and run `bench setup redis`, which makes another"),
+    );
     Ok(())
 }
