@@ -89,7 +89,8 @@ fn make_key(setup: &Setup<'_>, settings: &Settings) -> Result<()> {
 fn make_private(setup: &Setup<'_>, path: &Path) -> Result<()> {
     let Ok(status) = path.metadata() else { return Ok(()) };
     let mode = status.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    let of_others = mode & 0o077;
+    if of_others == 0 {
         return Ok(());
     }
     let Some(text) = read_text(path, MAX_TEXT)? else { return Ok(()) };
