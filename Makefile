@@ -47,11 +47,11 @@ bench: build .venv/benches/installed target/peers/bin/ultraman ## measure our fi
 	@scripts/need /usr/bin/time time
 	@python3 benches $(ONLY) $(if $(RUNS),--runs $(RUNS))
 
-stress: wheels .venv/python/installed ## read cached documents a million times while processes and Redis are killed; READS=20000
+stress: wheels .venv/python/installed ## read cached documents a million times while processes and Redis are killed; READS=20000 DATABASE=sqlite
 	@scripts/need redis-server redis-server
 	@.venv/python/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
 		--force-reinstall target/debug/wheels/dontmanage*.whl
-	@.venv/python/bin/python python/stress $(if $(READS),--reads $(READS))
+	@.venv/python/bin/python python/stress $(if $(READS),--reads $(READS)) $(if $(DATABASE),--database $(DATABASE))
 
 # The best of the field that can be installed.
 target/peers/bin/ultraman:

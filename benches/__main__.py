@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cache
 import commands
+import documents
 import ending
 import launch
 import lines
@@ -23,6 +24,7 @@ PARTS = {
     "lines": (lines.run, 3),
     "ending": (ending.run, 7),
     "cache": (cache.run, 7),
+    "documents": (documents.run, 5),
 }
 
 
@@ -33,7 +35,7 @@ def main() -> None:
     args = parser.parse_args()
     print(f"Machine: {machine.describe()}")
     parts = args.parts or list(PARTS)
-    if parts != ["cache"]:
+    if not {*parts} <= {"cache", "documents"}:
         print(f"Versions: {', '.join(versions())}")
     with tempfile.TemporaryDirectory(prefix="benches-") as folder:
         stand = Stand(Path(folder))

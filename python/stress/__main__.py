@@ -20,11 +20,14 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from judge import COUNTS
 from servers import Redis, make_bench
 from shelf import MODES, Shelf
 from worker import Plan, work
+
+FORK = multiprocessing.get_context("fork")
 
 
 def options() -> argparse.Namespace:
@@ -32,6 +35,12 @@ def options() -> argparse.Namespace:
         prog="stress", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=sorted(MODES), default="leases")
+    parser.add_argument(
+        "--database",
+        choices=["by-hand", "sqlite", "mariadb", "postgres"],
+        default="by-hand",
+        help="SQLite as a host with a layer of its own uses it, or the document layer on a database",
+    )
     parser.add_argument("--reads", type=int, default=1_000_000, help="how many, of all processes together")
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--writers", type=int, default=3, help="how many of the processes also write")
@@ -46,17 +55,23 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="of the random choices")
     parser.add_argument("--stop-at-first", action="store_true", help="end when somebody was wrong")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.mode != "leases" and given.database != "by-hand":
+        parser.error("only `--database by-hand` knows other modes than leases")
+    return given
 
 
 def main() -> int:
     given = options()
+    # So that everything is cleared away then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     seed = given.seed if given.seed is not None else int.from_bytes(os.urandom(4), "big")
     # A unix socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="stress") as name:
         plan = Plan(
             folder=Path(name),
             mode=given.mode,
+            database=given.database,
             processes=given.processes,
             writers=given.writers,
             names=given.names,
@@ -65,29 +80,49 @@ def main() -> int:
             seed=seed,
         )
         redis = Redis(plan.folder)
+        server = None
         try:
             make_bench(plan.folder, redis)
-            Shelf.make(plan.folder / "shelf.db", plan.names)
+            if plan.database == "by-hand":
+                Shelf.make(plan.folder / "shelf.db", plan.names)
+            else:
+                server = make_layer(plan)
             report = run(plan, redis, given.kill, given.restart, given.stop_at_first)
         finally:
             redis.kill()
+            if server is not None:
+                server.close()
         if report["failed"]:
             print("".join(plan.log.read_text().splitlines(keepends=True)[-40:]), file=sys.stderr)
     tell(report, given.json)
     return 1 if report["stale"] or report["dirty"] or report["failed"] else 0
 
 
+def make_layer(plan: Plan) -> Any:
+    """The document layer's database, with its rows; its server, where it has one."""
+    import layer
+
+    server = layer.start_database(plan.database)
+    layer.configure(plan.folder, server)
+    # Its connections must not be taken along into the processes that are forked later.
+    maker = FORK.Process(target=layer.make, args=(plan.folder, plan.names))
+    maker.start()
+    maker.join()
+    if maker.exitcode:
+        sys.exit("error: the database could not be made")
+    return server
+
+
 def run(plan: Plan, redis: Redis, kill: float, restart: float, stop_at_first: bool) -> dict[str, object]:
     """Starts the processes, and goes on killing until they have read enough."""
     judge = plan.judge
     random = Random(plan.seed)
-    fork = multiprocessing.get_context("fork")
     lives = [0] * plan.processes
     running: dict[int, BaseProcess] = {}
 
     def start(number: int) -> None:
         lives[number] += 1
-        running[number] = fork.Process(target=work, args=(plan, number, lives[number]), daemon=True)
+        running[number] = FORK.Process(target=work, args=(plan, number, lives[number]), daemon=True)
         running[number].start()
 
     began = time.monotonic()

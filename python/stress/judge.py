@@ -69,10 +69,10 @@ class Judge:
         """One more."""
         self.memory[self._place(process, 2) + COUNTS.index(what)] += 1
 
-    def counted(self, what: str, process: int | None = None) -> int:
-        """How many of one process, or of all."""
-        of = range(self.processes) if process is None else [process]
-        return sum(self.memory[self._place(number, 2) + COUNTS.index(what)] for number in of)
+    def counted(self, what: str) -> int:
+        """How many of all processes."""
+        at = COUNTS.index(what)
+        return sum(self.memory[self._place(number, 2) + at] for number in range(self.processes))
 
     def _write(self, name: int, kind: str, got: int, floor: int) -> None:
         line = json.dumps(

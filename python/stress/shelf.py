@@ -98,7 +98,16 @@ class Shelf:
         self.writer.execute("COMMIT")
 
 
-class Leases:
+class ByHand:
+    """Documents as the shelf has them."""
+
+    @staticmethod
+    def seen(document: dict[str, Any]) -> tuple[int, bool]:
+        """A document's version, and whether it was never to be committed."""
+        return document["version"], document["dirty"]
+
+
+class Leases(ByHand):
     """The cache as it is."""
 
     def __init__(self, shelf: Shelf) -> None:
@@ -127,7 +136,7 @@ class Leases:
         return versions
 
 
-class DeleteOnSave:
+class DeleteOnSave(ByHand):
     """What everybody does first: keep what was read, delete it at the save and again after the commit."""
 
     def __init__(self, shelf: Shelf) -> None:

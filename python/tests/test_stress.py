@@ -39,6 +39,16 @@ def test_nobody_reads_what_is_older_than_a_commit_that_has_returned() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("database", ["sqlite", "mariadb", "postgres"])
+def test_nor_through_the_document_layer_on_any_database(database: str) -> None:
+    status, report = stress("--database", database, "--reads", "4000", "--kill", "0.7", "--restart", "1")
+    assert report["stale"] == 0, report
+    assert report["dirty"] == 0, report
+    assert status == 0, report
+    assert report["writes"] and report["loads"] < report["reads"], report
+
+
+@pytest.mark.timeout(300)
 def test_the_same_game_shows_that_delete_on_save_is_wrong() -> None:
     status, report = stress("--mode", "delete-on-save", "--reads", "200000", "--stop-at-first")
     assert report["stale"] > 0, report
