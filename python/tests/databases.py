@@ -25,6 +25,7 @@ import pymysql
 import pytest
 from conftest import PATIENCE, Bench, RedisServer, wait_for
 from dontmanage_cache.database.engines import forget_engines
+from dontmanage_cache.model import declared
 from dontmanage_cache.model.declared import all_doctypes
 from dontmanage_cache.model.migrating import migrate
 
@@ -274,6 +275,12 @@ def servers() -> Iterator[None]:
     for server in _running.values():
         server.close()
     _running.clear()
+
+
+@pytest.fixture(autouse=True)
+def declared_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test declares is not there for the next."""
+    monkeypatch.setattr(declared, "_given", {})
 
 
 def make_site(kind: str, redis: RedisServer, folder: Path, **config: Any) -> Bench:
