@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from conftest import Bench
+from conftest import Bench, RedisServer, wait_for
 
 import dontmanage_cache as dontmanage
 from dontmanage_cache import documents
@@ -286,3 +288,43 @@ def test_two_sites_do_not_share_documents(bench: Bench, shelf: Shelf) -> None:
     documents.invalidate()
     bench.enter("a.test")
     assert documents.get("Item", "apple")["price"] == 3
+
+
+def test_without_redis_documents_come_from_the_database_within_the_deadline(
+    own_server: Callable[..., RedisServer], shelf: Shelf, tmp_path: Path
+) -> None:
+    server = own_server()
+    bench = Bench(
+        tmp_path / "away", server.url, signed=True, redis_cache_timeout=0.2, redis_cache_connect_timeout=0.2
+    )
+    bench.enter()
+    documents.get("Item", "apple")
+    for leave, come_back in ((server.pause, server.resume), (server.kill, server.start)):
+        leave()
+        shelf.rows["Item", "apple"] = {"price": 5}
+        bench.enter()
+        began = time.monotonic()
+        assert documents.get("Item", "apple")["price"] == 5
+        writes = documents.Writes()
+        assert not writes.touch("Item", "apple")
+        assert writes.holds("Item", "apple")
+        shelf.rows["Item", "apple"] = {"price": 6}
+        assert not writes.committing()
+        assert not writes.committed()
+        assert not documents.invalidate("Item", "apple")
+        bench.enter()
+        assert documents.get("Item", "apple")["price"] == 6
+        assert time.monotonic() - began < 10, "it waits for more than a few deadlines"
+        come_back()
+        # What could not be told is told as soon as it can be.
+        entry = bench.full("document_cache::Item::apple")
+        wait_for("the old entry goes", lambda: not server.raw.exists(entry) or stored_price(bench) == 6)
+        bench.enter()
+        assert documents.get("Item", "apple")["price"] == 6
+
+
+def stored_price(bench: Bench) -> Any:
+    """As another request finds it."""
+    bench.enter()
+    found = dontmanage.cache.get_value("document_cache::Item::apple")
+    return None if found is None else found["price"]
