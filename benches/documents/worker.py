@@ -1,6 +1,6 @@
 """Measures calls for documents in one process; the last line out is a JSON object of medians in µs.
 
-    python worker.py SOCKET FOLDER
+python worker.py SOCKET FOLDER
 """
 
 from __future__ import annotations
