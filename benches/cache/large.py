@@ -42,5 +42,5 @@ def run(server: Server, runs: int) -> None:
             ]
             for at, what in enumerate(["p50", "p99", "longest"])
         ],
-        f"300,000 rows in memory beside it; medians of {runs} interleaved rounds of {COUNT} calls.",
+        f"40,000 rows in memory beside it; medians of {runs} interleaved rounds of {COUNT} calls.",
     )

@@ -31,6 +31,6 @@ BIG: dict[str, object] = {
 FIELDS = [f"f{number}" for number in range(10)]
 
 
-def heap(count: int = 300_000) -> list[dict[str, list[int]]]:
+def heap(count: int = 40_000) -> list[dict[str, list[int]]]:
     """What a worker has in memory that has imported an application: many objects that stay."""
     return [{"numbers": [number]} for number in range(count)]
