@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long any single condition may take. Long, because it only matters when a test fails.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How often a condition is looked at.
 pub const STEP: Duration = Duration::from_millis(5);
