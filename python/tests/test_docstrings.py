@@ -16,8 +16,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from conftest import PATIENCE
 from dontmanage_cache.commands import Command
 from dontmanage_cache.database.engines import forget_engines
+from dontmanage_cache.model import declared
 
 import dontmanage
 from dontmanage_cache import documents
@@ -137,7 +139,13 @@ def example_bench(redis_server, example_database, tmp_path, monkeypatch) -> Iter
     (bench / "config").mkdir()
     (bench / "config" / "cache.key").touch(0o600)
     (bench / "config" / "cache.key").write_text("3f" * 32 + "\n")
-    (bench / "sites" / "common_site_config.json").write_text(json.dumps({"redis_cache": redis_server.url}))
+    # Patient, because a busy machine makes no example untrue.
+    conf = {
+        "redis_cache": redis_server.url,
+        "redis_cache_timeout": PATIENCE,
+        "redis_cache_connect_timeout": PATIENCE,
+    }
+    (bench / "sites" / "common_site_config.json").write_text(json.dumps(conf))
     monkeypatch.chdir(bench)
     for site in ("site2.local", "site1.local"):
         dontmanage.init(site)
@@ -153,6 +161,8 @@ def example_bench(redis_server, example_database, tmp_path, monkeypatch) -> Iter
 @pytest.mark.parametrize("name", [name for name, item in ITEMS.items() if ">>>" in text_of(item)])
 def test_what_is_shown_is_true(name, example_bench, redis_server, monkeypatch):
     monkeypatch.setenv("DONTMANAGE_REDIS_CACHE", redis_server.url)
+    # What an example declares is declared for the example only.
+    monkeypatch.setattr(declared, "_given", {})
     item = ITEMS[name]
     # An app's module: what is decorated in an example can be imported from it.
     app = ModuleType("an_app.api")
