@@ -488,7 +488,7 @@ dontmanage.init("a.test", sys.argv[1])
 async def slow(x):
     print("computes", flush=True)
     if sys.argv[2] == "hang":
-        await asyncio.Event().wait()
+        await asyncio.sleep(60)
     await asyncio.sleep(0.2)
     return x * 2
 

@@ -10,7 +10,6 @@ mod lease;
 mod names;
 mod owed;
 mod script;
-mod sha1;
 mod writes;
 
 use std::time::Duration;

@@ -1,6 +1,9 @@
 //! The scripts: what Redis does in one step, while it serves nobody else.
 
-use super::sha1;
+use std::sync::OnceLock;
+
+use sha1_smol::Sha1;
+
 use crate::connection::{Connection, Pipeline};
 use crate::error::RedisError;
 use crate::resp::Reply;
@@ -8,12 +11,17 @@ use crate::resp::Reply;
 /// A script, and the name that Redis knows it by.
 pub(super) struct Script {
     text: &'static str,
-    sha: [u8; 40],
+    sha: OnceLock<String>,
 }
 
 impl Script {
     const fn new(text: &'static str) -> Self {
-        Self { text, sha: sha1::hex(text.as_bytes()) }
+        Self { text, sha: OnceLock::new() }
+    }
+
+    /// The SHA-1 of the text in hexadecimal digits, as EVALSHA wants it.
+    fn sha(&self) -> &str {
+        self.sha.get_or_init(|| Sha1::from(self.text).hexdigest())
     }
 }
 
@@ -28,7 +36,7 @@ impl Run<'_> {
     fn add(&self, pipeline: &mut Pipeline, by_name: bool) {
         let count = self.keys.len().to_string();
         let head: [&[u8]; 3] = if by_name {
-            [b"EVALSHA", &self.script.sha, count.as_bytes()]
+            [b"EVALSHA", self.script.sha().as_bytes(), count.as_bytes()]
         } else {
             [b"EVAL", self.script.text.as_bytes(), count.as_bytes()]
         };

@@ -35,6 +35,8 @@ impl Server {
             if ready(&mut child, &folder) {
                 return Self { child, folder, port, args };
             }
+            let _ = child.kill();
+            let _ = child.wait();
         }
         panic!("redis-server did not start");
     }
