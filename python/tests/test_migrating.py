@@ -159,7 +159,7 @@ def test_rows_need_a_doctype_of_rows(site):
 def run(bench, *words):
     environment = {key: value for key, value in os.environ.items() if key != "SITES_PATH"}
     return subprocess.run(
-        [sys.executable, "-m", "dontmanage_cache.model", "migrate-doctypes", *words],
+        [sys.executable, "-m", "dontmanage_cache", "migrate-doctypes", *words],
         cwd=bench.sites,
         env=environment,
         capture_output=True,

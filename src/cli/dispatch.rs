@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::CommandFactory;
 
-use super::doctypes::{MIGRATE, become_the_migration};
+use super::library::{self, CLEAR, CLEAR_WEBSITE, MIGRATE, become_the_library};
 use super::{Cli, Context, GlobalArgs, env, run_as, sites};
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::settings::{self, BenchDir, PYTHON_PATH, WORKER_LIBRARY_SWITCH, WorkerLibrary};
@@ -141,20 +141,21 @@ fn become_the_framework(context: &Context, bench: &BenchDir, words: &[OsString])
 }
 
 /// What we answer ourselves in a bench without the framework: `bench [--site SITE] clear-cache` is our
-/// `bench cache flush`, and `migrate-doctypes` is the library's.
+/// `bench cache flush`, unless apps have a word in it, and the rest is the library's.
 fn without_framework(context: &Context, bench: &BenchDir, words: &[OsString]) -> Result<Vec<OsString>> {
     const NO_FRAMEWORK: &str = "no framework is installed in this bench";
     let (site, rest) = split_site(words);
     let Some((command, arguments)) = rest.split_first() else {
         return Err(unknown(words.first(), NO_FRAMEWORK));
     };
-    if (command == "clear-cache" || command == MIGRATE) && arguments.is_empty() {
+    let known = [MIGRATE, CLEAR, CLEAR_WEBSITE].into_iter().find(|known| command == known);
+    if let Some(known) = known.filter(|_| arguments.is_empty()) {
         let site = match site {
             Some(site) => site.to_owned(),
             None => sites::current_site(bench)?.ok_or_else(|| no_site(bench, command))?.into(),
         };
-        if command == MIGRATE {
-            return Err(become_the_migration(context, bench, &site));
+        if known != CLEAR || library::clears(bench)? {
+            return Err(become_the_library(context, bench, known, &site));
         }
         let flush =
             if site == "all" { ["--all-sites".into(), "--yes".into()] } else { ["--site".into(), site] };

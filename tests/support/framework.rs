@@ -71,7 +71,7 @@ impl TestBench {
     }
 
     /// Lets the environment see the packages of a folder, as an editable install does.
-    fn see_packages(&self, name: &str, folder: &Path) {
+    pub fn see_packages(&self, name: &str, folder: &Path) {
         let line = format!("{}\n", folder.display());
         std::fs::write(self.package(&format!("{name}.pth")), line).expect("a file");
     }

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["clear_cache"]
+__all__ = ["clear_cache", "clear_website_cache"]
 
 # Hashes whose fields are doctypes, and those whose fields are users, under the names of all versions.
 DOCTYPE_HASHES = (
@@ -48,6 +48,23 @@ USER_HASHES = (
     "desktop_icons",
     "portal_menu_items",
     "desk_sidebar_items",
+)
+
+# What is kept of pages, by the frameworks of all versions. A site's own keys are none of these.
+WEBSITE_KEYS = (
+    "home_page",
+    "languages",
+    "languages_with_name",
+    "page_context",
+    "portal_menu_items",
+    "sitemap_routes",
+    "website_404",
+    "website_full_index",
+    "website_generator_routes",
+    "website_page",
+    "website_pages",
+    "website_redirects",
+    "website_route_rules",
 )
 
 # So many keys go in one command: other clients wait for no more.
@@ -112,6 +129,19 @@ def clear_site() -> None:
     goes = [key for key in cache.get_keys("") if key not in stays]
     for at in range(0, len(goes), STEP):
         cache.delete_value(goes[at : at + STEP], make_keys=False)
+
+
+def clear_website_cache() -> None:
+    """Forget what is cached of the site's pages; all other keys stay.
+
+    >>> import dontmanage
+    >>> dontmanage.cache.hset("website_page", "about", "<h1>About</h1>")
+    >>> dontmanage.cache.set_value("about", "us")
+    >>> clear_website_cache()
+    >>> dontmanage.cache.hget("website_page", "about"), dontmanage.cache.get_value("about")
+    (None, 'us')
+    """
+    cache.delete_value(WEBSITE_KEYS)
 
 
 def parents(doctype: str) -> list[str]:

@@ -11,5 +11,4 @@ storing.py      documents to the database
 singles.py      doctypes with one document, whose values are rows
 renaming.py     another name, and who refers to it
 migrating.py    makes and alters tables
-__main__.py     the command line of the last
 """
