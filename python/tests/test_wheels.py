@@ -38,6 +38,10 @@ def test_a_wheel_and_the_folder_it_lies_in_are_enough_for_pip(
     subprocess.run([*pip, "check"], check=True)
     code = f"import {', '.join(modules)}; from {modules[0]} import cache; cache.make_key('x', shared=True)"
     subprocess.run([python, "-I", "-c", code], check=True, cwd=tmp_path)
+    # What documents need besides is told when they are used.
+    code = "from dontmanage_cache.calls import get_doc; get_doc('ToDo', 'one')"
+    said = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert "pip install 'dontmanage_cache[documents]'" in said.stderr, said
 
 
 def test_one_wheel_serves_every_python_from_3_10_on() -> None:

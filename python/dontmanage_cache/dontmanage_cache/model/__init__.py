@@ -12,3 +12,12 @@ singles.py      doctypes with one document, whose values are rows
 renaming.py     another name, and who refers to it
 migrating.py    makes and alters tables
 """
+
+from importlib.util import find_spec
+
+if find_spec("sqlalchemy") is None:
+    raise ImportError(
+        "documents need SQLAlchemy, which is not installed: run `bench setup env`, or "
+        "`pip install 'dontmanage_cache[documents]'`",
+        name="sqlalchemy",
+    )
