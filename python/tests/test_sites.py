@@ -95,6 +95,34 @@ def test_the_environments_url_goes_over_the_configurations(bench, cache, redis_s
     assert cache.get_value("k") == 1
 
 
+def test_a_server_of_the_benchs_own_is_reached_by_its_socket(bench, cache, redis_server, tmp_path):
+    def address(url: str, conf: str) -> str:
+        (bench.folder / "config" / "redis_cache.conf").write_text(conf)
+        bench.configure(redis_cache=url)
+        bench.enter()
+        current = dontmanage._core.current()
+        assert current is not None
+        return current.server.url
+
+    socket = f"unix://{redis_server.socket}"
+    own = f"port 13000\nunixsocket {redis_server.socket}\n"
+    for url in ("redis://127.0.0.1:13000", "redis://localhost:13000/0", "127.0.0.1:13000"):
+        assert address(url, own) == socket
+        cache.set_value("k", url)
+        dontmanage.local.cache.clear()
+        assert cache.get_value("k") == url
+    for url, conf in (
+        ("redis://127.0.0.1:13001", own),
+        ("redis://127.0.0.1:13000/1", own),
+        ("redis://:secret@127.0.0.1:13000", own),
+        ("redis://cache.example:13000", own),
+        ("redis://127.0.0.1:13000", "port 13000\n"),
+        ("redis://127.0.0.1:13000", f"port 13000\nunixsocket {tmp_path}/gone.sock\n"),
+        ("redis://127.0.0.1:13000", "\n"),
+    ):
+        assert not address(url, conf).startswith("unix:")
+
+
 def signed_and_deadlines() -> tuple[bool, float, float]:
     from dontmanage_cache._core import current
 
