@@ -93,3 +93,64 @@ fn clearing_spares_what_the_apps_keep_and_calls_their_hooks() {
     drop(redis);
     bench.run(&["--site", "a", "clear-cache"]).code(5).says("no redis-server answers").says("bench start");
 }
+
+/// The documentation's words on cached documents, as a worker has them.
+const DOCUMENTS: &str = r#"
+import dontmanage
+
+dontmanage.connect("shop.test")
+settings = dontmanage.get_doc("System Settings")
+settings.language = "de"
+settings.save()
+dontmanage.get_doc({"doctype": "Item", "name": "apple", "price": 3}).insert()
+dontmanage.db.commit()
+
+
+def seen():
+    "What a new request reads."
+    dontmanage.connect("shop.test")
+    return dontmanage.get_cached_doc("Item", "apple").price
+
+
+print(dontmanage.get_cached_doc("System Settings").language, seen(), seen())
+dontmanage.db.set_value("Item", "apple", "price", 4)
+dontmanage.db.commit()
+print(seen())
+apple = dontmanage.get_doc("Item", "apple")
+apple.price = 5
+apple.save()
+dontmanage.db.commit()
+print(seen())
+dontmanage.db.sql("update `tabItem` set price = 6")
+dontmanage.db.commit()
+print("a raw query:", seen())
+dontmanage.clear_document_cache("Item", "apple")
+print("cleared by hand:", seen())
+"#;
+
+#[test]
+fn documents_are_cached_as_documented_with_what_bench_carries() {
+    let redis = TestRedis::start();
+    let mut bench =
+        TestBench::existing(&format!("{{\"redis_cache\": \"redis://127.0.0.1:{}\"}}", redis.port()));
+    if nix::unistd::Uid::effective().is_root() {
+        bench.env("BENCH_USER", "root");
+    }
+    bench.run(&["setup", "env"]).success();
+    bench.run(&["new-site", "shop.test"]).success();
+    bench.write(
+        "sites/doctypes/item.json",
+        r#"{"name": "Item", "fields": [{"fieldname": "price", "fieldtype": "Int"}]}"#,
+    );
+    bench.write(
+        "sites/doctypes/system_settings.json",
+        r#"{"name": "System Settings", "issingle": 1, "fields": [{"fieldname": "language", "fieldtype": "Data"}]}"#,
+    );
+    let said = bench.run(&["--site", "shop.test", "migrate-doctypes"]).success().stdout;
+    assert!(said.contains("made `tabItem`"), "{said}");
+    let again = bench.run(&["--site", "all", "migrate-doctypes"]).success().stdout;
+    assert_eq!(again, "shop.test: the tables are what the doctypes declare\n");
+    bench.write("documents.py", DOCUMENTS);
+    let said = bench.run(&["run", "python", "documents.py"]).success().stdout;
+    assert_eq!(said, "de 3 3\n4\n5\na raw query: 5\ncleared by hand: 6\n");
+}
