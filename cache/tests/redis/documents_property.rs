@@ -2,7 +2,6 @@
 //! never older than the commits that it has to know of.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dontmanage_cache::{
@@ -13,7 +12,6 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 
 use crate::server::{PATIENCE, Server};
 
-static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 static CASES: AtomicU32 = AtomicU32::new(0);
 
 /// What may happen next. Numbers are those of readers and writers.
@@ -111,10 +109,10 @@ struct World {
 
 impl World {
     /// In a site of its own. It is about a document, or about the time of the doctype's last change.
-    fn new(mode: Mode, about_time: bool) -> Self {
+    fn new(server: &Server, mode: Mode, about_time: bool) -> Self {
         let prefix = format!("case{}", CASES.fetch_add(1, Ordering::Relaxed));
         let deadlines = Deadlines::default().connect(PATIENCE).reply(PATIENCE);
-        let client = Client::with_options(SERVER.url(), ClientOptions::new().deadlines(deadlines));
+        let client = Client::with_options(server.url(), ClientOptions::new().deadlines(deadlines));
         let cache = Cache::new(client, KeyPrefix::new(&prefix).expect("a prefix"));
         Self {
             mode,
@@ -258,9 +256,11 @@ impl World {
 }
 
 fn run(mode: Mode, about_time: bool, cases: u32) -> Result<(), TestError<Vec<Step>>> {
+    // One for the whole search, which ends with it.
+    let server = Server::start();
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(&prop::collection::vec(step(), 1..60), |steps| {
-        let mut world = World::new(mode, about_time);
+        let mut world = World::new(&server, mode, about_time);
         for step in steps {
             world.take(step);
             world.check()?;
