@@ -173,17 +173,7 @@ impl LocalCopy {
             Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
             Some(kept) => kept.clone_ref(py),
         };
-        if let Kept::Dict(dict) = &kept {
-            return Ok(Some(dict.bind(py).copy()?.into_any()));
-        }
-        let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
-        if let Some((better, pickle)) = better
-            && let Some(place) = self.lock().get_mut(key)
-            && place.kept.is_fresh(&pickle)
-        {
-            place.kept = better;
-        }
-        Ok(Some(lent))
+        self.lend_kept(py, kept, |copies| copies.get_mut(key))
     }
 
     /// A copy of what is kept of a field.
@@ -198,12 +188,22 @@ impl LocalCopy {
             Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
             Some(kept) => kept.clone_ref(py),
         };
+        self.lend_kept(py, kept, |copies| copies.get_field_mut(key, field))
+    }
+
+    /// A copy of what is kept, and where it is kept the form that the next copy is made from more quickly.
+    fn lend_kept<'py>(
+        &self,
+        py: Python<'py>,
+        kept: Kept,
+        place: impl FnOnce(&mut Copies<Held>) -> Option<&mut Held>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Kept::Dict(dict) = &kept {
             return Ok(Some(dict.bind(py).copy()?.into_any()));
         }
         let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
         if let Some((better, pickle)) = better
-            && let Some(place) = self.lock().get_field_mut(key, field)
+            && let Some(place) = place(&mut self.lock())
             && place.kept.is_fresh(&pickle)
         {
             place.kept = better;

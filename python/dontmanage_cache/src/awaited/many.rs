@@ -1,13 +1,13 @@
 //! Several values in one round trip, and keys by their beginning.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+use pyo3::types::{PyBytes, PyList, PyMapping};
 
 use super::asker::{Asker, number};
 use super::crew::Pace;
 use super::watch::{Watch, taken};
-use crate::arguments::{lifetime, several};
-use crate::cache::left;
+use crate::arguments::lifetime;
+use crate::cache::{Sought, left};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
 use crate::pickling::dumps;
 
@@ -20,22 +20,9 @@ impl Asker {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = keys.py();
         let here = self.cache.get().here(py)?;
-        let values = PyDict::new(py);
-        let (mut wanted, mut asked): (Vec<KeyBuffer>, Vec<Py<PyAny>>) = (Vec::new(), Vec::new());
         let copy = if local { here.copy() } else { None };
-        for key in several(keys)? {
-            let full = full_key(py, here.frame(), &key, whose)?;
-            let lent = match copy {
-                Some(copy) => copy.lend(py, &full)?,
-                None => None,
-            };
-            // The place in the answer is that of the question, whatever is asked of the server.
-            values.set_item(&key, lent.as_ref())?;
-            if lent.is_none() {
-                wanted.push(full);
-                asked.push(key.unbind());
-            }
-        }
+        let Sought { values, wanted, asked } = Sought::begin(&here, keys, whose, copy)?;
+        let asked: Vec<Py<PyAny>> = asked.into_iter().map(Bound::unbind).collect();
         if wanted.is_empty() {
             return Ok(values.into_any());
         }

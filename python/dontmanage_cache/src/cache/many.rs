@@ -4,11 +4,49 @@ use dontmanage_cache::CacheError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
-use super::Cache;
 use super::values::left;
+use super::{Cache, Here};
 use crate::arguments::{lifetime, several};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
+use crate::local_copy::LocalCopy;
 use crate::pickling::{dumps, loads};
+
+/// An answer about several keys, as far as the request's own copy gives it.
+pub struct Sought<'py> {
+    /// By key; None for what the server is to be asked for.
+    pub values: Bound<'py, PyDict>,
+    /// The full keys to ask the server for.
+    pub wanted: Vec<KeyBuffer>,
+    /// The same keys as they were given.
+    pub asked: Vec<Bound<'py, PyAny>>,
+}
+
+impl<'py> Sought<'py> {
+    /// Looks into the copy, if there is one that counts.
+    pub fn begin(
+        here: &Here<'_, 'py>,
+        keys: &Bound<'py, PyAny>,
+        whose: Whose<'_, 'py>,
+        copy: Option<&LocalCopy>,
+    ) -> PyResult<Self> {
+        let py = keys.py();
+        let mut sought = Self { values: PyDict::new(py), wanted: Vec::new(), asked: Vec::new() };
+        for key in several(keys)? {
+            let full = full_key(py, here.frame(), &key, whose)?;
+            let lent = match copy {
+                Some(copy) => copy.lend(py, &full)?,
+                None => None,
+            };
+            // The place in the answer is that of the question, whatever is asked of the server.
+            sought.values.set_item(&key, lent.as_ref())?;
+            if lent.is_none() {
+                sought.wanted.push(full);
+                sought.asked.push(key);
+            }
+        }
+        Ok(sought)
+    }
+}
 
 impl Cache {
     pub(super) fn get_several<'py>(
@@ -19,22 +57,8 @@ impl Cache {
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = keys.py();
         let here = self.here(py)?;
-        let values = PyDict::new(py);
-        let (mut wanted, mut asked): (Vec<KeyBuffer>, Vec<Bound<'py, PyAny>>) = (Vec::new(), Vec::new());
         let copy = if local { here.copy() } else { None };
-        for key in several(keys)? {
-            let full = full_key(py, here.frame(), &key, whose)?;
-            let lent = match copy {
-                Some(copy) => copy.lend(py, &full)?,
-                None => None,
-            };
-            // The place in the answer is that of the question, whatever is asked of the server.
-            values.set_item(&key, lent.as_ref())?;
-            if lent.is_none() {
-                wanted.push(full);
-                asked.push(key);
-            }
-        }
+        let Sought { values, wanted, asked } = Sought::begin(&here, keys, whose, copy)?;
         if wanted.is_empty() {
             return Ok(values);
         }

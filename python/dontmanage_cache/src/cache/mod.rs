@@ -12,6 +12,7 @@ mod values;
 
 pub use hashes::field_name;
 pub use here::Here;
+pub use many::Sought;
 pub use raw::object;
 pub use values::left;
 
