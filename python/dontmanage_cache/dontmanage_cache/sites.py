@@ -19,9 +19,11 @@ from .attribute_dict import AttributeDict
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TextIO, TypeVar
 
     Signature = tuple[int, int, int]
+    T = TypeVar("T")
 
 __all__ = [
     "SiteNotFoundError",
@@ -292,8 +294,26 @@ def threshold(conf: dict[str, Any], name: str) -> int | None:
     return bytes_
 
 
-# The port and the socket in a bench's `redis_cache.conf`.
-_sockets: dict[str, tuple[Signature, tuple[str | None, str | None]]] = {}
+# What was read of files of the bench, each with the file's signature then.
+_known: dict[str, tuple[Signature, Any]] = {}
+
+
+def unless_known(path: str, encoding: str, read: Callable[[TextIO, int], T]) -> T:
+    """What `read` makes of a file and its mode; it is read anew only if it has changed."""
+    status = os.stat(path)
+    signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+    known = _known.get(path)
+    if known is None or known[0] != signature:
+        with open(path, encoding=encoding) as file:
+            known = _known[path] = (signature, read(file, status.st_mode))
+    found: T = known[1]
+    return found
+
+
+def config_file(folder: str, name: str) -> str:
+    """The path of a file in the bench's `config/`, from that of its `sites/`."""
+    return os.path.join(os.path.dirname(os.path.abspath(folder)), "config", name)
+
 
 # What stands for itself in a URL.
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
@@ -305,55 +325,47 @@ def own_socket(url: str, folder: str) -> str | None:
     host, _, port = url.removeprefix("redis://").removesuffix("/0").rstrip("/").rpartition(":")
     if host not in ("127.0.0.1", "localhost"):
         return None
-    path = os.path.join(os.path.dirname(os.path.abspath(folder)), "config", "redis_cache.conf")
     try:
-        status = os.stat(path)
-        signature = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = _sockets.get(path)
-        if known is None or known[0] != signature:
-            with open(path, encoding="utf-8") as file:
-                words = [line.split(None, 1) for line in file]
-            directives = {pair[0]: pair[1].strip() for pair in words if len(pair) == 2}
-            known = (signature, (directives.get("port"), directives.get("unixsocket")))
-            _sockets[path] = known
+        own_port, socket = unless_known(config_file(folder, "redis_cache.conf"), "utf-8", read_addresses)
     except (OSError, ValueError):
         # The URL is good without.
         return None
-    own_port, socket = known[1]
     if own_port != port or socket is None or not PLAIN.issuperset(socket):
         return None
     # It belongs to the user whom the server runs as.
     return f"unix://{socket}" if os.access(socket, os.W_OK) else None
 
 
-_keys: dict[str, tuple[Signature, str]] = {}
+def read_addresses(file: TextIO, mode: int) -> tuple[str | None, str | None]:
+    """The port and the socket in a `redis_cache.conf`."""
+    words = [line.split(None, 1) for line in file]
+    directives = {pair[0]: pair[1].strip() for pair in words if len(pair) == 2}
+    return directives.get("port"), directives.get("unixsocket")
 
 
 def signing_key(folder: str | None) -> str | None:
     """The text of the bench's key file; None if the bench does not sign."""
     if folder is None:
         return None
-    path = os.path.join(os.path.dirname(os.path.abspath(folder)), "config", "cache.key")
+    path = config_file(folder, "cache.key")
     try:
-        status = os.stat(path)
-        signature = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = _keys.get(path)
-        if known is not None and known[0] == signature:
-            return known[1]
-        with open(path, encoding="ascii") as file:
-            text = file.read(1000)
+        return unless_known(path, "ascii", read_key)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         # Not to be taken for a bench that does not sign: then anybody's values would be read.
         raise CacheError(f"`{path}` can't be read: {error}") from error
-    if status.st_mode & 0o077:
+
+
+def read_key(file: TextIO, mode: int) -> str:
+    """The text of a key file."""
+    text = file.read(1000)
+    if mode & 0o077:
         import logging
 
         logging.getLogger("dontmanage_cache").warning(
             "`%s` signs the cache's values and is open to others (mode %o): run `chmod 600` on it",
-            path,
-            status.st_mode & 0o777,
+            file.name,
+            mode & 0o777,
         )
-    _keys[path] = (signature, text)
     return text
