@@ -34,7 +34,7 @@ def setup_cache() -> RedisWrapper:
     conf = framework.local.conf
     if conf.get("redis_cache_sentinel_enabled"):
         raise NotImplementedError(
-            "`redis_cache_sentinel_enabled`: the cache library knows no Sentinel; "
+            "`redis_cache_sentinel_enabled`: under the framework, the cache library follows no Sentinel; "
             "run `bench config set redis_cache.worker_library false`"
         )
     client: RedisWrapper = RedisWrapper.from_url(conf.get("redis_cache") or DEFAULT_URL)  # type: ignore[assignment]
