@@ -54,15 +54,21 @@ fn an_environment_that_is_missing_is_told() {
         .says("bench setup env");
 }
 
-#[test]
-fn clearing_spares_what_the_apps_keep_and_calls_their_hooks() {
-    let redis = TestRedis::start();
+/// A bench on that server, with the library in its environment.
+fn bench_on(redis: &TestRedis) -> TestBench {
     let mut bench =
         TestBench::existing(&format!("{{\"redis_cache\": \"redis://127.0.0.1:{}\"}}", redis.port()));
     if nix::unistd::Uid::effective().is_root() {
         bench.env("BENCH_USER", "root");
     }
     bench.run(&["setup", "env"]).success();
+    bench
+}
+
+#[test]
+fn clearing_spares_what_the_apps_keep_and_calls_their_hooks() {
+    let redis = TestRedis::start();
+    let bench = bench_on(&redis);
     for site in ["a", "b"] {
         bench.run(&["new-site", site]).success();
     }
@@ -131,12 +137,7 @@ print("cleared by hand:", seen())
 #[test]
 fn documents_are_cached_as_documented_with_what_bench_carries() {
     let redis = TestRedis::start();
-    let mut bench =
-        TestBench::existing(&format!("{{\"redis_cache\": \"redis://127.0.0.1:{}\"}}", redis.port()));
-    if nix::unistd::Uid::effective().is_root() {
-        bench.env("BENCH_USER", "root");
-    }
-    bench.run(&["setup", "env"]).success();
+    let bench = bench_on(&redis);
     bench.run(&["new-site", "shop.test"]).success();
     bench.write(
         "sites/doctypes/item.json",

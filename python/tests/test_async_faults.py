@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from conftest import PATIENCE, Bench, wait_for
 from test_async_values import at_once, fresh_request
-from test_away import CALLS, bench_at, impostor
+from test_away import CALLS, bench_at, impostor, upset
 from test_processes import in_fork
 
 import dontmanage
@@ -246,14 +246,7 @@ def test_a_late_reply_never_reaches_another_caller(tmp_path, own_server):
         dontmanage.cache.set_values({n: n for n in numbers})
     stop = threading.Event()
 
-    def upset() -> None:
-        while not stop.is_set():
-            server.pause()
-            stop.wait(0.03)
-            server.resume()
-            stop.wait(0.1)
-
-    thread = threading.Thread(target=upset)
+    thread = threading.Thread(target=upset, args=(server, stop, 0.1))
     thread.start()
 
     async def main() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Bench, wait_for
+from conftest import Bench, RedisServer, wait_for
 
 import dontmanage_cache as dontmanage
 
@@ -327,6 +327,15 @@ def test_a_server_that_closes_idle_connections_costs_no_miss(tmp_path, own_serve
     assert dontmanage.cache.get_value("k") == 1
 
 
+def upset(server: RedisServer, stop: threading.Event, rest: float = 0.02) -> None:
+    """Stops the server for longer than a deadline, again and again."""
+    while not stop.is_set():
+        server.pause()
+        stop.wait(0.03)
+        server.resume()
+        stop.wait(rest)
+
+
 def test_a_late_reply_never_reaches_another_caller(tmp_path, own_server):
     server = own_server()
     bench_at(server.url, tmp_path, redis_cache_timeout=0.02)
@@ -335,13 +344,6 @@ def test_a_late_reply_never_reaches_another_caller(tmp_path, own_server):
     while cache.get_values(numbers, use_local_cache=False) != {number: number for number in numbers}:
         cache.set_values({number: number for number in numbers})
     stop = threading.Event()
-
-    def upset() -> None:
-        while not stop.is_set():
-            server.pause()
-            stop.wait(0.03)
-            server.resume()
-            stop.wait(0.02)
 
     def read() -> None:
         dontmanage.init("a.test", tmp_path / "bench" / "sites")
@@ -355,7 +357,10 @@ def test_a_late_reply_never_reaches_another_caller(tmp_path, own_server):
 
     wrong: list[object] = []
     right: list[int] = []
-    threads = [threading.Thread(target=upset), *(threading.Thread(target=read) for _ in range(3))]
+    threads = [
+        threading.Thread(target=upset, args=(server, stop)),
+        *(threading.Thread(target=read) for _ in range(3)),
+    ]
     for thread in threads:
         thread.start()
     wait_for("some hits among the misses", lambda: len(right) > 500 or wrong)

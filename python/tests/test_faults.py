@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, Bench, RedisServer, wait_for
-from test_away import CALLS, assert_all_do_without, bench_at, impostor
+from test_away import CALLS, assert_all_do_without, bench_at, impostor, upset
 from test_away import short_folder as short_folder
 
 import dontmanage_cache as dontmanage
@@ -212,13 +212,6 @@ def test_late_replies_of_any_kind_never_reach_another_caller(tmp_path, own_serve
         server.raw.sadd(cache.make_key(f"s{number}"), number)
     stop = threading.Event()
 
-    def upset() -> None:
-        while not stop.is_set():
-            server.pause()
-            stop.wait(0.03)
-            server.resume()
-            stop.wait(0.02)
-
     def read() -> None:
         dontmanage.init("a.test", tmp_path / "bench" / "sites")
         while not stop.is_set():
@@ -232,7 +225,10 @@ def test_late_replies_of_any_kind_never_reach_another_caller(tmp_path, own_serve
 
     wrong: list[object] = []
     right: list[int] = []
-    threads = [threading.Thread(target=upset), *(threading.Thread(target=read) for _ in range(3))]
+    threads = [
+        threading.Thread(target=upset, args=(server, stop)),
+        *(threading.Thread(target=read) for _ in range(3)),
+    ]
     for thread in threads:
         thread.start()
     try:
