@@ -4,16 +4,21 @@
 //! After a missed deadline, a broken reply or a closed socket the connection is closed and stays so; a
 //! late reply can therefore never be taken for the answer to a later command.
 
+mod deadlines;
+mod limit;
+mod pipeline;
+mod socket;
+
 use std::fmt;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+pub use deadlines::Deadlines;
+pub use pipeline::Pipeline;
 
-use crate::connect::{self, remaining};
+use limit::Limit;
+use socket::{Fault, Socket};
+
+use crate::connect;
 use crate::error::{Phase, RedisError};
 use crate::info::Info;
 use crate::resp::{self, Measure, ProtocolError, Reply, ReplyRef};
@@ -23,51 +28,6 @@ use crate::url::RedisUrl;
 /// Memory for replies and commands that an idle connection keeps.
 const KEPT_BUFFER: usize = 1 << 20;
 const FIRST_BUFFER: usize = 16 * 1024;
-
-/// How long a server may take, and how much it may send.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Deadlines {
-    /// For a connection that is ready for commands: connected, logged in, database selected.
-    pub connect: Duration,
-    /// For a command and its whole reply.
-    pub reply: Duration,
-    /// The largest reply that is taken. The default, 512 MiB, is the largest value Redis itself takes.
-    pub max_reply: usize,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_millis(250),
-            reply: Duration::from_millis(500),
-            max_reply: 512 * 1024 * 1024,
-        }
-    }
-}
-
-impl Deadlines {
-    /// With another deadline for connecting.
-    #[must_use]
-    pub fn connect(mut self, deadline: Duration) -> Self {
-        self.connect = deadline;
-        self
-    }
-
-    /// With another deadline for a command and its reply.
-    #[must_use]
-    pub fn reply(mut self, deadline: Duration) -> Self {
-        self.reply = deadline;
-        self
-    }
-
-    /// With another limit to the size of a reply, in bytes.
-    #[must_use]
-    pub fn max_reply(mut self, bytes: usize) -> Self {
-        self.max_reply = bytes;
-        self
-    }
-}
 
 /// A connection that is ready for commands.
 ///
@@ -85,7 +45,7 @@ impl Deadlines {
 /// ```
 pub struct Connection {
     /// None once the connection is of no more use.
-    socket: Option<OwnedFd>,
+    socket: Option<Socket>,
     address: String,
     deadlines: Deadlines,
     /// Commands on their way out.
@@ -96,9 +56,6 @@ pub struct Connection {
     measure: Measure,
     /// Replies that are still owed to us. Not zero between calls only after a panic in between.
     owed: usize,
-    /// The socket's own time limits, so that they are set only when they must change.
-    armed_receive: Duration,
-    armed_send: Duration,
 }
 
 impl Connection {
@@ -107,7 +64,7 @@ impl Connection {
         let limit = Limit::starting_now(deadlines.connect);
         let socket = connect::open(url, limit.end, limit.whole)?;
         let mut connection = Self {
-            socket: Some(socket),
+            socket: Some(Socket::new(socket)),
             address: url.address().to_string(),
             deadlines: *deadlines,
             out: Vec::with_capacity(256),
@@ -115,8 +72,6 @@ impl Connection {
             read: 0,
             measure: Measure::default(),
             owed: 0,
-            armed_receive: Duration::ZERO,
-            armed_send: Duration::ZERO,
         };
         connection.greet(url, limit)?;
         Ok(connection)
@@ -299,32 +254,21 @@ impl Connection {
     }
 
     fn send(&mut self, limit: Limit) -> Result<(), RedisError> {
-        let mut sent = 0;
-        while sent < self.out.len() {
-            self.arm(Timeout::Send, limit, sent == 0)?;
-            let Some(socket) = &self.socket else { return Err(self.closed()) };
-            // A closed peer must not raise SIGPIPE: the host program may not ignore it.
-            match send(socket, &self.out[sent..], SendFlags::NOSIGNAL) {
-                Ok(count) => sent += count,
-                Err(Errno::INTR) => {}
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(self.last_words()),
-                Err(error) => return Err(self.failed(error, limit)),
-            }
+        let Some(socket) = &mut self.socket else { return Err(self.closed()) };
+        match socket.send(&self.out, limit) {
+            Ok(()) => Ok(()),
+            Err(Fault::Closed) => Err(self.last_words()),
+            Err(fault) => Err(self.failed(fault, limit)),
         }
-        Ok(())
     }
 
     /// A server that refuses a connection says why and closes it, perhaps before we have written.
     fn last_words(&mut self) -> RedisError {
-        if let Some(socket) = &self.socket {
-            let mut line = [0; 512];
-            if let Ok((_, count)) = recv(socket, &mut line, RecvFlags::DONTWAIT)
-                && let [b'-', words @ ..] = &line[..count]
-            {
-                let error = ServerError::from_line(words.trim_ascii_end());
-                self.socket = None;
-                return self.refused(error);
-            }
+        let mut line = [0; 512];
+        if let Some(socket) = self.socket.take()
+            && let [b'-', words @ ..] = socket.receive_waiting(&mut line)
+        {
+            return self.refused(ServerError::from_line(words.trim_ascii_end()));
         }
         self.closed()
     }
@@ -360,45 +304,11 @@ impl Connection {
     /// Waits for more bytes.
     fn fill(&mut self, limit: Limit) -> Result<(), RedisError> {
         let first = self.input.len() == self.read;
-        self.arm(Timeout::Recv, limit, first)?;
         if self.input.capacity() == self.input.len() {
             self.input.reserve(self.input.len().max(FIRST_BUFFER));
         }
-        let Some(socket) = &self.socket else { return Err(self.closed()) };
-        match recv(socket, rustix::buffer::spare_capacity(&mut self.input), RecvFlags::empty()) {
-            Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => Err(self.closed()),
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(self.failed(error, limit)),
-        }
-    }
-
-    /// Gives the socket its time limit for the next wait.
-    ///
-    /// The usual reply comes in one piece, and the socket still has the whole deadline from the command
-    /// before: then there is nothing to do, not even to look at the clock. Later pieces get the time that
-    /// is left, rounded up to sixteenths, so that a large reply does not set it at every piece.
-    fn arm(&mut self, which: Timeout, limit: Limit, first: bool) -> Result<(), RedisError> {
-        let armed = match which {
-            Timeout::Send => self.armed_send,
-            Timeout::Recv => self.armed_receive,
-        };
-        if first && armed == limit.whole {
-            return Ok(());
-        }
-        let Some(left) = remaining(limit.end) else { return Err(self.timed_out(limit)) };
-        let time = limit.round_up(left);
-        if armed == time {
-            return Ok(());
-        }
-        let Some(socket) = &self.socket else { return Err(self.closed()) };
-        if let Err(error) = set_socket_timeout(socket, which, Some(time)) {
-            return Err(self.failed(error, limit));
-        }
-        match which {
-            Timeout::Send => self.armed_send = time,
-            Timeout::Recv => self.armed_receive = time,
-        }
-        Ok(())
+        let Some(socket) = &mut self.socket else { return Err(self.closed()) };
+        socket.receive(&mut self.input, first, limit).map_err(|fault| self.failed(fault, limit))
     }
 
     pub(crate) fn refused(&self, source: ServerError) -> RedisError {
@@ -416,38 +326,14 @@ impl Connection {
         RedisError::Closed { address: self.address.clone(), mid_reply }
     }
 
-    fn timed_out(&mut self, limit: Limit) -> RedisError {
+    fn failed(&mut self, fault: Fault, limit: Limit) -> RedisError {
         self.socket = None;
-        RedisError::TimedOut { address: self.address.clone(), phase: Phase::Reply, deadline: limit.whole }
-    }
-
-    fn failed(&mut self, error: Errno, limit: Limit) -> RedisError {
-        if error == Errno::AGAIN || error == Errno::TIMEDOUT {
-            return self.timed_out(limit);
+        let address = self.address.clone();
+        match fault {
+            Fault::Closed => self.closed(),
+            Fault::TimedOut => RedisError::TimedOut { address, phase: Phase::Reply, deadline: limit.whole },
+            Fault::Io(error) => RedisError::Io { address, source: error.into() },
         }
-        self.socket = None;
-        RedisError::Io { address: self.address.clone(), source: io::Error::from(error) }
-    }
-}
-
-/// When the current exchange has to be over.
-#[derive(Clone, Copy)]
-struct Limit {
-    end: Instant,
-    whole: Duration,
-}
-
-impl Limit {
-    fn starting_now(whole: Duration) -> Self {
-        // The kernel takes zero for "no limit", and counts in microseconds.
-        let whole = whole.max(Duration::from_micros(1));
-        Self { end: Instant::now() + whole, whole }
-    }
-
-    fn round_up(self, left: Duration) -> Duration {
-        let step = (self.whole / 16).max(Duration::from_micros(1));
-        let steps = left.as_nanos().div_ceil(step.as_nanos());
-        u32::try_from(steps).map_or(self.whole, |steps| (step * steps).min(self.whole))
     }
 }
 
@@ -458,64 +344,5 @@ impl fmt::Debug for Connection {
             .field("address", &self.address)
             .field("open", &self.is_open())
             .finish_non_exhaustive()
-    }
-}
-
-/// Commands that travel together.
-#[derive(Clone, Default)]
-pub struct Pipeline {
-    bytes: Vec<u8>,
-    commands: usize,
-}
-
-impl Pipeline {
-    /// No commands yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a command.
-    pub fn add(&mut self, args: &[&[u8]]) -> &mut Self {
-        resp::write_command(&mut self.bytes, args);
-        self.commands += 1;
-        self
-    }
-
-    /// Adds a command made of fixed words and a list of keys.
-    pub fn add_with<K: AsRef<[u8]>>(&mut self, words: &[&[u8]], keys: &[K]) -> &mut Self {
-        resp::write_head(&mut self.bytes, words.len() + keys.len());
-        for word in words {
-            resp::write_arg(&mut self.bytes, word);
-        }
-        for key in keys {
-            resp::write_arg(&mut self.bytes, key.as_ref());
-        }
-        self.commands += 1;
-        self
-    }
-
-    /// How many commands it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.commands
-    }
-
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.commands == 0
-    }
-
-    /// Forgets its commands, keeping the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.commands = 0;
-    }
-}
-
-impl fmt::Debug for Pipeline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pipeline").field("commands", &self.commands).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,100 @@
+//! The plain socket below a connection: bytes out and in, each transfer within its limit.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::limit::Limit;
+use crate::connect::remaining;
+
+/// Why no more bytes pass. The connection is of no more use.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// The server has closed it.
+    Closed,
+    /// The limit is reached.
+    TimedOut,
+    /// Anything else.
+    Io(Errno),
+}
+
+impl From<Errno> for Fault {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::AGAIN | Errno::TIMEDOUT => Self::TimedOut,
+            Errno::PIPE | Errno::CONNRESET => Self::Closed,
+            error => Self::Io(error),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Socket {
+    fd: OwnedFd,
+    /// The socket's own time limits, so that they are set only when they must change.
+    armed_receive: Duration,
+    armed_send: Duration,
+}
+
+impl Socket {
+    pub(super) fn new(fd: OwnedFd) -> Self {
+        Self { fd, armed_receive: Duration::ZERO, armed_send: Duration::ZERO }
+    }
+
+    /// Sends all of it.
+    pub(super) fn send(&mut self, bytes: &[u8], limit: Limit) -> Result<(), Fault> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            self.arm(Timeout::Send, limit, sent == 0)?;
+            // A closed peer must not raise SIGPIPE: the host program may not ignore it.
+            match send(&self.fd, &bytes[sent..], SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for more bytes, and appends as many as there are and fit the spare capacity. `first` says
+    /// that these begin a reply.
+    pub(super) fn receive(&mut self, into: &mut Vec<u8>, first: bool, limit: Limit) -> Result<(), Fault> {
+        self.arm(Timeout::Recv, limit, first)?;
+        match recv(&self.fd, rustix::buffer::spare_capacity(into), RecvFlags::empty()) {
+            Ok((0, _)) => Err(Fault::Closed),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What has arrived unasked, without waiting.
+    pub(super) fn receive_waiting<'a>(&self, into: &'a mut [u8]) -> &'a [u8] {
+        let count = recv(&self.fd, &mut *into, RecvFlags::DONTWAIT).map_or(0, |(_, count)| count);
+        &into[..count.min(into.len())]
+    }
+
+    /// Gives the socket its time limit for the next wait.
+    ///
+    /// The usual reply comes in one piece, and the socket still has the whole deadline from the command
+    /// before: then there is nothing to do, not even to look at the clock. Later pieces get the time that
+    /// is left, rounded up to sixteenths, so that a large reply does not set it at every piece.
+    fn arm(&mut self, which: Timeout, limit: Limit, first: bool) -> Result<(), Fault> {
+        let armed = match which {
+            Timeout::Send => &mut self.armed_send,
+            Timeout::Recv => &mut self.armed_receive,
+        };
+        if first && *armed == limit.whole {
+            return Ok(());
+        }
+        let Some(left) = remaining(limit.end) else { return Err(Fault::TimedOut) };
+        let time = limit.round_up(left);
+        if *armed != time {
+            set_socket_timeout(&self.fd, which, Some(time))?;
+            *armed = time;
+        }
+        Ok(())
+    }
+}
