@@ -60,6 +60,15 @@ def test_it_empties_what_the_request_has_kept(bench, cache):
     assert len(calls) == 4
 
 
+@pytest.mark.parametrize("what", [{}, {"user": "ann@x.co"}, {"doctype": "User"}, {"doctype": "DocType"}])
+def test_the_requests_own_copy_is_empty_after_any_clearing(bench, cache, what):
+    cache.set_values({"a": 1, "b": [2]})
+    cache.hset("h", "f", 1)
+    dontmanage.clear_cache(**what)
+    assert list(dontmanage.local.cache) == []
+    assert dontmanage.local.request_cache == {}
+
+
 def test_a_user_is_cleared_and_none_whose_name_begins_alike(bench, cache):
     for user in ("ann@x.co", "ann@x.com"):
         cache.set_value("k", user, user=user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 import threading
@@ -142,8 +143,6 @@ def test_site_cache_tells_namesakes_apart_and_takes_any_arguments(bench):
         calls.append(x)
         return type(x).__name__
 
-    import datetime
-
     assert kinds(datetime.date(2026, 1, 1)) == "date"
     assert (kinds((1, 2)), kinds([1, 2]), kinds((1, 2))) == ("tuple", "list", "tuple")
     assert len(calls) == 3
@@ -248,3 +247,131 @@ def test_site_cache_goes_on_without_redis(tmp_path, own_server):
     bench.enter()
     in_site(77)
     assert calls == [77]
+
+
+each_decorator = pytest.mark.parametrize("decorator", [request_cache, site_cache])
+
+
+@each_decorator
+def test_arguments_by_name_that_have_no_hash_are_passed_on_too(bench, decorator):
+    @decorator
+    def passed(**options):
+        calls.append(options)
+        return len(calls)
+
+    assert [passed(options=[1]), passed(options=[1]), passed(options={}), passed(options=1)] == [1, 2, 3, 4]
+    assert passed(options=1) == 4
+
+
+@each_decorator
+def test_an_error_of_a_function_whose_arguments_have_no_hash_is_all_that_is_shown(bench, decorator):
+    @decorator
+    def fails(x):
+        raise LookupError(x)
+
+    with pytest.raises(LookupError) as raised:
+        fails([])
+    assert raised.value.__context__ is None
+
+
+@each_decorator
+def test_arguments_by_name_are_never_taken_for_others_by_position(bench, decorator):
+    @decorator
+    def shape(*args, **kwargs):
+        return args, kwargs
+
+    assert shape(1, x=2) == ((1,), {"x": 2})
+    looks_alike = ((1,), frozenset({("x", 2)}))
+    assert shape(*looks_alike) == (looks_alike, {})
+
+
+@each_decorator
+@pytest.mark.parametrize("thing", ["text", object(), []], ids=repr)
+def test_what_is_no_function_is_refused_at_decoration(decorator, thing):
+    with pytest.raises(TypeError, match="decorates functions"):
+        decorator(thing)
+
+
+@each_decorator
+def test_generators_are_refused_which_their_first_caller_would_use_up(decorator):
+    def rows():
+        yield 1
+
+    with pytest.raises(TypeError, match=r"`.*rows` is a generator.*return a list"):
+        decorator(rows)
+
+
+@each_decorator
+def test_static_and_class_methods_may_be_decorated_in_either_order(bench, decorator):
+    class Shop:
+        @decorator
+        @staticmethod
+        def helper(x):
+            calls.append(x)
+            return x
+
+        @decorator
+        @classmethod
+        def name(cls):
+            calls.append(cls)
+            return cls.__name__
+
+    class Branch(Shop):
+        pass
+
+    assert [Shop.helper(1), Shop().helper(1)] == [1, 1]
+    assert [Shop.name(), Shop().name(), Branch.name(), Branch.name()] == ["Shop", "Shop", "Branch", "Branch"]
+    assert calls == [1, Shop, Branch]
+
+
+@pytest.mark.parametrize("none", [None, 0, 0.0, datetime.timedelta(0)])
+def test_site_cache_without_a_lifetime_keeps_answers_until_they_are_cleared(bench, none):
+    @site_cache(ttl=none)
+    def counted():
+        calls.append(1)
+        return len(calls)
+
+    assert [counted(), counted()] == [1, 1]
+
+
+TEN_SECONDS = datetime.timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        lambda: site_cache(10),
+        lambda: site_cache(10, 3),
+        lambda: site_cache(10.0, maxsize=3),
+        lambda: site_cache(ttl=TEN_SECONDS, maxsize=3),
+    ],
+)
+def test_site_cache_takes_its_lifetime_first_or_by_name_and_as_a_timedelta(bench, monkeypatch, decorator):
+    from dontmanage_cache import caching
+
+    now = 1000.0
+    monkeypatch.setattr(caching.time, "monotonic", lambda: now)
+
+    @decorator()
+    def counted(x=0):
+        calls.append(x)
+        return len(calls)
+
+    assert [counted(), counted()] == [1, 1]
+    now += 11
+    assert counted() == 2
+
+
+def test_what_is_no_lifetime_is_refused_by_site_cache_at_decoration():
+    with pytest.raises(ValueError, match="can't be negative: -1"):
+        site_cache(ttl=-1)
+    with pytest.raises(TypeError, match="a number of seconds or a timedelta, not str"):
+        site_cache(ttl="60")
+    with pytest.raises(TypeError, match="a number of seconds or a timedelta, not bool"):
+        site_cache(True)
+    with pytest.raises(TypeError, match="`ttl` is given twice"):
+        site_cache(60, ttl=5)
+    with pytest.raises(ValueError, match="`maxsize`"):
+        site_cache(60, -1)(len)
+    with pytest.raises(ValueError, match="`maxsize`"):
+        site_cache(maxsize="x")(len)

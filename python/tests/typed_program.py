@@ -133,6 +133,11 @@ def roles(user: str) -> set[str]:
     return {user}
 
 
+@redis_cache(60, True)
+def by_position(day: int) -> str:
+    return str(day)
+
+
 @redis_cache(shared=True)
 async def fetch(url: str) -> bytes:
     return url.encode()
@@ -146,6 +151,8 @@ def decorated_functions_keep_their_signatures() -> None:
     assert_type(names("a", 1, 2, deep=True), list[str])
     names(prefix="a")  # type: ignore[call-arg]
     assert_type(roles("ann@example.com"), set[str])
+    assert_type(by_position(day=1), str)
+    by_position("1")  # type: ignore[arg-type]
     assert_type(slow_add.clear_cache(), int)
     assert_type(slow_add.clear_cache_for(40, b=2), bool)
     slow_add.clear_cache_for("40")  # type: ignore[arg-type]
@@ -155,7 +162,7 @@ def decorated_functions_keep_their_signatures() -> None:
     del function
     assert_type(slow_add.__wrapped__(1, 2), int)
     redis_cache(ttl="60")  # type: ignore[call-overload]
-    redis_cache(5)  # type: ignore[call-overload]
+    redis_cache("text")  # type: ignore[call-overload]
 
 
 async def coroutine_functions_do_too() -> None:
@@ -250,7 +257,12 @@ def languages() -> list[str]:
     return ["de", "en"]
 
 
-@site_cache(ttl=60, maxsize=10)
+@site_cache(60, 10)
+def street(number: int) -> str:
+    return str(number)
+
+
+@site_cache(ttl=timedelta(minutes=1), maxsize=10)
 def country(code: str) -> str:
     return code
 
@@ -261,6 +273,8 @@ def caches_of_the_process() -> None:
     assert_type(languages(), list[str])
     languages.clear_cache()
     assert_type(country("de"), str)
+    assert_type(street(5), str)
+    street("5")  # type: ignore[arg-type]
     country(5)  # type: ignore[arg-type]
     country.clear_cache()
 

@@ -60,6 +60,9 @@ else:
 
 __all__ = ["redis_cache", "request_cache", "site_cache"]
 
+# For how long a function's answers are kept that does not say.
+HOUR = 3600
+
 # How long a caller waits for another one's answer before it computes one itself.
 PATIENCE = 60.0
 
@@ -73,38 +76,41 @@ MORE_BY_NAME = 0x08
 @overload
 def redis_cache(
     func: Callable[P, R],
-    ttl: Lifetime = 3600,
+    /,
     user: str | bool | None = None,
     shared: bool = False,
     *,
+    ttl: Lifetime = HOUR,
     stale: Lifetime = None,
     lock: bool | float = True,
     ignore_self: bool = False,
 ) -> CachedFunction[P, R]: ...
 @overload
 def redis_cache(
-    func: None = None,
-    ttl: Lifetime = 3600,
+    for_so_long: Lifetime = HOUR,
+    /,
     user: str | bool | None = None,
     shared: bool = False,
     *,
+    ttl: Lifetime = HOUR,
     stale: Lifetime = None,
     lock: bool | float = True,
     ignore_self: bool = False,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 def redis_cache(
-    func: Any = None,
-    ttl: Lifetime = 3600,
+    func: Any = HOUR,
+    /,
     user: str | bool | None = None,
     shared: bool = False,
     *,
+    ttl: Lifetime = HOUR,
     stale: Lifetime = None,
     lock: bool | float = True,
     ignore_self: bool = False,
 ) -> Any:
     """Keep in Redis what a function answers, for the arguments of each call.
 
-    ttl: for how long, in seconds or as a timedelta; None is for good.
+    ttl: for how long, in seconds or as a timedelta; None is for good. It may come first: `@redis_cache(60)`.
     user: True keeps an answer for each user; a name, for that user.
     shared: one answer for all sites.
     stale: for so long after its time an answer is still given, while one caller computes a new one.
@@ -127,25 +133,37 @@ def redis_cache(
     >>> slow_add.clear_cache()
     1
     """
-    if func is None:
-        return functools.partial(
-            redis_cache, ttl=ttl, user=user, shared=shared, stale=stale, lock=lock, ignore_self=ignore_self
-        )
+    if is_lifetime(func):
+        ttl = one_lifetime(func, ttl, HOUR)
+        return lambda func: cached(func, ttl, user, shared, stale, lock, ignore_self)
+    return cached(func, ttl, user, shared, stale, lock, ignore_self)
+
+
+def cached(
+    func: Any,
+    ttl: Lifetime,
+    user: str | bool | None,
+    shared: bool,
+    stale: Lifetime,
+    lock: bool | float,
+    ignore_self: bool,
+) -> Any:
+    """The function, its answers kept in Redis."""
     if isinstance(func, (staticmethod, classmethod)):
-        inner = redis_cache(
-            func.__func__, ttl=ttl, user=user, shared=shared, stale=stale, lock=lock, ignore_self=ignore_self
-        )
-        return type(func)(inner)
+        return type(func)(cached(func.__func__, ttl, user, shared, stale, lock, ignore_self))
+    if not isinstance(user, (str, bool, type(None))):
+        raise TypeError(f"`user` is a user's name, or True for the session's, not {type(user).__name__}")
     if stale and not ttl:
         raise ValueError("`stale` is a time after `ttl`, and this function's answers have no end")
-    refuse_what_cannot_be_kept(func)
+    refuse_what_has_no_name(func)
+    refuse_generator_function(func)
     awaits: Callable[..., Any] | None = None
     if is_coroutine_function(func):
         # Not imported before: it needs `asyncio`, which such a program has anyway.
         from . import flights
 
         awaits = flights.call
-    cached = CachedFunction(
+    made = CachedFunction(
         func,
         cache=cache,
         name=f"{func.__module__}.{func.__qualname__}",
@@ -153,16 +171,30 @@ def redis_cache(
         ttl=ttl,
         stale=stale,
         user=user or None,
-        shared=shared,
+        shared=bool(shared),
         wait=(PATIENCE if lock is True else float(lock)),
         awaits=awaits,
         ignores_self=ignore_self,
         **parameters(func),
     )
-    functools.update_wrapper(cached, func)
+    functools.update_wrapper(made, func)
     if awaits is not None:
-        mark_coroutine_function(cached)
-    return cached
+        mark_coroutine_function(made)
+    return made
+
+
+def is_lifetime(thing: Any) -> bool:
+    """Whether what a decorator is given first says for how long, and is not the function."""
+    return thing is None or isinstance(thing, (int, float)) or callable(getattr(thing, "total_seconds", None))
+
+
+def one_lifetime(first: Lifetime, by_name: Lifetime, default: Lifetime) -> Lifetime:
+    """The lifetime that a decorator is given, first in its brackets or as `ttl=`."""
+    if by_name == default:
+        return first
+    if first != default:
+        raise TypeError("`ttl` is given twice: leave one of the two out")
+    return by_name
 
 
 def is_coroutine_function(func: Any) -> bool:
@@ -193,23 +225,35 @@ def refuse_coroutine_function(func: Any, decorator: str) -> None:
         )
 
 
-def refuse_what_cannot_be_kept(func: Any) -> None:
-    """Generators and the like are used up by their first caller."""
-    name = getattr(func, "__qualname__", None)
+def refuse_generator_function(func: Any) -> None:
+    """A generator is used up by its first caller."""
+    flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
+    if flags & (GENERATOR | ASYNC_GENERATOR):
+        raise TypeError(
+            f"`{func.__qualname__}` is a generator, which its first caller would use up: let it return a "
+            "list instead"
+        )
+
+
+def refuse_what_has_no_name(func: Any) -> None:
+    """Answers in Redis are kept by the function's name."""
     if (
         not callable(func)
-        or not isinstance(name, str)
+        or not isinstance(getattr(func, "__qualname__", None), str)
         or not isinstance(getattr(func, "__module__", None), str)
     ):
         raise TypeError(
             f"`redis_cache` decorates functions, which have a name to keep their answers by, not {func!r}; "
             "wrap it in a function"
         )
-    flags = getattr(getattr(func, "__code__", None), "co_flags", 0)
-    if flags & (GENERATOR | ASYNC_GENERATOR):
-        raise TypeError(
-            f"`{name}` is a generator, which its first caller would use up: let it return a list instead"
-        )
+
+
+def refuse_what_cannot_be_kept(func: Any, decorator: str) -> None:
+    """What can't be called, or answers what only its first caller can use."""
+    if not callable(func):
+        raise TypeError(f"`{decorator}` decorates functions, not {func!r}")
+    refuse_coroutine_function(func, decorator)
+    refuse_generator_function(func)
 
 
 def parameters(func: Any) -> dict[str, Any]:
@@ -323,31 +367,39 @@ def request_cache(func: F) -> F:
     True
     """
 
-    refuse_coroutine_function(func, "request_cache")
+    if isinstance(func, (staticmethod, classmethod)):
+        return type(func)(request_cache(func.__func__))
+    refuse_what_cannot_be_kept(func, "request_cache")
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         kept = getattr(local, "request_cache", None)
         if kept is None:
             return func(*args, **kwargs)
-        key = call(args, kwargs)
         # By the function itself: names may be shared. It is kept alive by being the key.
         answers = kept.setdefault(wrapper, {})
         try:
-            return answers[key]
-        except KeyError:
-            pass
+            key = call(args, kwargs)
+            answer = answers.get(key, MISSING)
         except TypeError:
-            return func(*args, **kwargs)
-        answer = answers[key] = func(*args, **kwargs)
-        return answer
+            # Not called from here: an error of its own would be shown as one that came of this.
+            answer = key = UNHASHABLE
+        if answer is MISSING:
+            answer = answers[key] = func(*args, **kwargs)
+        return func(*args, **kwargs) if key is UNHASHABLE else answer
 
     return wrapper  # type: ignore[return-value]
 
 
+# What is no answer, what is no call, and what stands between a call's two kinds of arguments.
+MISSING: Any = object()
+UNHASHABLE: Any = object()
+BY_NAME: Any = object()
+
+
 def call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A call as a key of a dict."""
-    return (args, frozenset(kwargs.items())) if kwargs else args
+    """A call as a key of a dict, if its arguments can be one."""
+    return (*args, BY_NAME, frozenset(kwargs.items())) if kwargs else args
 
 
 # The key at which processes tell each other that answers are to be cleared.
@@ -369,10 +421,12 @@ class SiteCached:
         site = site_here()
         if site is None:
             return self.func(*args, **kwargs)
-        key = call(args, kwargs)
         try:
+            key = call(args, kwargs)
             hash(key)
         except TypeError:
+            key = UNHASHABLE
+        if key is UNHASHABLE:
             return self.func(*args, **kwargs)
         generation = generation_here()
         with self.lock:
@@ -416,7 +470,7 @@ def generation_here() -> Any:
     None if Redis is away."""
     known = getattr(local, "site_generation", False)
     if known is False:
-        known = cache.get_value(GENERATION)
+        known = cache.get_value(GENERATION, use_local_cache=False)
         if known is None and cache.connected():
             known = new_generation()
         local.site_generation = known
@@ -426,7 +480,8 @@ def generation_here() -> Any:
 def new_generation() -> str:
     """Tells every process to forget what `site_cache` has kept of this site."""
     generation = os.urandom(8).hex()
-    cache.set_value(GENERATION, generation)
+    # What the program keeps in its own copy is its own.
+    cache.set_value(GENERATION, generation, cache_locally=False)
     local.site_generation = generation
     return generation
 
@@ -444,16 +499,17 @@ def clear_site_caches() -> None:
 
 @overload
 def site_cache(
-    func: Callable[P, R], /, ttl: float | None = None, maxsize: int | None = None
+    func: Callable[P, R], /, maxsize: int | None = None, *, ttl: Lifetime = None
 ) -> SiteCachedFunction[P, R]: ...
 @overload
 def site_cache(
-    func: None = None, /, ttl: float | None = None, maxsize: int | None = None
+    for_so_long: Lifetime = None, /, maxsize: int | None = None, *, ttl: Lifetime = None
 ) -> Callable[[Callable[P, R]], SiteCachedFunction[P, R]]: ...
-def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | None = None) -> Any:
+def site_cache(func: Any = None, /, maxsize: int | None = None, *, ttl: Lifetime = None) -> Any:
     """Keep what a function answers in the memory of the process, for each site, over requests.
 
-    ttl: for how many seconds; None is until it is cleared.
+    ttl: for how long, in seconds or as a timedelta; None is until it is cleared. It may come first:
+        `@site_cache(60)`.
     maxsize: at most so many answers for each site; the oldest go first.
 
     >>> @site_cache(ttl=60)
@@ -463,9 +519,19 @@ def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | Non
     ['de', 'en']
     >>> languages.clear_cache()
     """
-    if func is None:
-        return functools.partial(site_cache, ttl=ttl, maxsize=maxsize)
-    refuse_coroutine_function(func, "site_cache")
+    if is_lifetime(func):
+        lifetime = seconds(one_lifetime(func, ttl, None))
+        return lambda func: site_cached(func, lifetime, maxsize)
+    return site_cached(func, seconds(ttl), maxsize)
+
+
+def site_cached(func: Any, ttl: float | None, maxsize: int | None) -> Any:
+    """The function, its answers kept for each site."""
+    if isinstance(func, (staticmethod, classmethod)):
+        return type(func)(site_cached(func.__func__, ttl, maxsize))
+    refuse_what_cannot_be_kept(func, "site_cache")
+    if maxsize is not None and (not isinstance(maxsize, int) or maxsize < 0):
+        raise ValueError(f"`maxsize` is a number of answers, or None for any, not {maxsize!r}")
     kept = SiteCached(func, ttl, maxsize)
     _site_cached.append(kept)
 
@@ -475,3 +541,15 @@ def site_cache(func: Any = None, /, ttl: float | None = None, maxsize: int | Non
 
     wrapper.clear_cache = kept.clear  # type: ignore[attr-defined]
     return wrapper
+
+
+def seconds(lifetime: Lifetime) -> float | None:
+    """A lifetime's seconds, as those of values in Redis are understood: None and 0 are without end."""
+    if lifetime is None:
+        return None
+    if not is_lifetime(lifetime) or isinstance(lifetime, bool):
+        raise TypeError(f"a lifetime is a number of seconds or a timedelta, not {type(lifetime).__name__}")
+    number = float(lifetime if isinstance(lifetime, (int, float)) else lifetime.total_seconds())
+    if not number >= 0:
+        raise ValueError(f"a lifetime can't be negative: {lifetime}")
+    return number or None
