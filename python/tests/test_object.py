@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
+from unittest import mock
 
 import pytest
 import redis
@@ -59,10 +61,30 @@ def test_a_lock_works(bench, cache):
 
 
 def test_every_name_of_redis_pys_client_is_there():
-    names = {name for name in dir(redis.Redis) if not name.startswith("_")}
+    names = {name for name in dir(redis.Redis()) if not name.startswith("_")}
     missing = {name for name in names if not hasattr(dontmanage.Cache, name)}
     assert not missing
     assert not {name for name in commands.NAMES if hasattr(commands.CoreCache, name)}, "they would hide ours"
+
+
+def test_what_is_redis_pys_is_that_of_its_client(bench, cache, raw):
+    """Such as the connections, for those who make a client of their own."""
+    assert isinstance(cache.connection_pool, redis.ConnectionPool)
+    with redis.Redis(connection_pool=cache.connection_pool) as client:
+        client.set(cache.make_key("k"), "as given")
+    assert raw.get(bench.full("k")) == b"as given"
+    assert cache.connection_pool.connection_kwargs["path"] == raw.connection_pool.connection_kwargs["path"]
+
+
+@pytest.mark.parametrize("name", ["get_value", "set_value", "incrby", "connection_pool"])
+def test_a_programs_tests_can_put_another_call_in_place_of_one(bench, cache, name):
+    with mock.patch.object(dontmanage.cache, name, return_value=5) as patched:
+        assert getattr(dontmanage.cache(), name)("k") == 5
+    patched.assert_called_once_with("k")
+    cache.set_value("k", 1)
+    assert cache.get_value("k") == 1
+    with mock.patch.object(dontmanage.acache, "get_value", return_value=7):
+        assert asyncio.run(dontmanage.acache.get_value("k")) == 7
 
 
 def test_what_nobody_has_is_an_attribute_error(cache):

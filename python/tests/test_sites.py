@@ -287,3 +287,74 @@ def test_attribute_dicts_are_dicts():
     for other in (one.copy(), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         assert other == one
         assert type(other) is dontmanage.AttributeDict
+
+
+def test_the_configuration_and_the_session_are_copied_and_pickled_as_what_they_hold(bench, cache):
+    """Not as what looks them up, which would be another site's or another user's elsewhere."""
+    import copy
+    import pickle
+
+    dontmanage.set_user("ann@x.co")
+    cache.set_values({"session": dontmanage.session, "conf": dontmanage.conf})
+    copies = [copy.copy(dontmanage.session), copy.deepcopy(dontmanage.session)]
+    copies.append(pickle.loads(pickle.dumps(dontmanage.session)))
+    name = dontmanage.conf.db_name
+    bench.enter("b.test")
+    dontmanage.set_user("bob@x.co")
+    assert [copied.user for copied in copies] == ["ann@x.co"] * 3
+    bench.enter()
+    dontmanage.set_user("bob@x.co")
+    session, conf = cache.get_value("session"), cache.get_value("conf")
+    bench.enter("b.test")
+    assert (session.user, conf.db_name) == ("ann@x.co", name)
+    assert type(session) is type(conf) is dontmanage.AttributeDict
+
+
+def test_the_configuration_can_be_joined_with_a_dict(bench):
+    joined = dontmanage.conf | {"db_name": "other", "more": 1}
+    assert (joined["db_name"], joined["more"], joined["redis_cache"]) == (
+        "other",
+        1,
+        dontmanage.conf.redis_cache,
+    )
+    assert ({"db_name": "other"} | dontmanage.conf)["db_name"] == dontmanage.conf.db_name
+
+
+def test_a_name_that_local_has_not_is_told_with_what_to_do(bench):
+    with pytest.raises(AttributeError, match=r"dontmanage\.local has no `nope`"):
+        _ = dontmanage.local.nope
+    assert getattr(dontmanage.local, "nope", 5) == 5
+    dontmanage.destroy()
+    for name in ("site", "cache"):
+        with pytest.raises(AttributeError, match=rf"`{name}`.*no site.*dontmanage\.init\(site\)"):
+            getattr(dontmanage.local, name)
+
+
+def test_connecting_without_a_site_is_an_error_whatever_local_holds(bench):
+    dontmanage.destroy()
+    dontmanage.local.batch = 7
+    dontmanage.set_user("ann@x.co")
+    with pytest.raises(dontmanage.NoSiteError, match="name the site"):
+        dontmanage.connect()
+
+
+@pytest.mark.parametrize("site", [None, b"a.test", 5])
+def test_a_site_that_is_no_text_is_told(bench, site):
+    with pytest.raises(dontmanage.SiteNotFoundError, match="is no name of a site"):
+        dontmanage.init(site, bench.sites)
+
+
+@pytest.mark.parametrize("name", [5, b"name", ["name"]])
+def test_a_prefix_that_is_no_text_is_told(bench, cache, name):
+    dontmanage.conf.db_name = name
+    with pytest.raises(dontmanage.CacheError, match=rf"`db_name`.*text, not {type(name).__name__}"):
+        cache.make_key("k")
+    with pytest.raises(dontmanage.CacheError, match="`db_name`"):
+        cache.get_keys("k")
+
+
+def test_every_public_name_is_listed():
+    import dontmanage as face
+
+    for module in (face, dontmanage):
+        assert set(module.__all__) <= set(dir(module))

@@ -70,6 +70,11 @@ def __getattr__(name: str) -> "Any":
     raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
 
 
+def __dir__() -> list[str]:
+    """All names, also before their first use."""
+    return sorted({*globals(), *__all__})
+
+
 __version__ = "0.1.0"
 
 __all__ = [

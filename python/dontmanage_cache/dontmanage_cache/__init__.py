@@ -61,6 +61,11 @@ def __getattr__(name: str) -> "Any":
     raise AttributeError(f"module `{__name__}` has no attribute `{name}`")
 
 
+def __dir__() -> list[str]:
+    """All names, also before their first use."""
+    return sorted({*globals(), *__all__})
+
+
 local = Local()
 """Attributes of this thread or task."""
 

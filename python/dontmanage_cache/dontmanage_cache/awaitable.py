@@ -68,7 +68,8 @@ class AsyncCache:
     [3, 4, None]
     """
 
-    __slots__ = ("_asker", "_cache")
+    # A dict too, for tests of programs, which put calls of their own in the place of these.
+    __slots__ = ("__dict__", "_asker", "_cache")
 
     def __init__(self, of: Cache = cache) -> None:
         self._cache = of

@@ -14,7 +14,7 @@ from ._core import NoSiteError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, SupportsIndex
 
 __all__ = ["conf", "db", "session"]
 
@@ -78,6 +78,18 @@ class Here:
         return bool(self._get_current_object() == other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Any) -> Any:
+        return self._get_current_object() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self._get_current_object()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # A copy and a pickle are of what is there now: elsewhere it would be another site's.
+        import copy
+
+        return copy.copy, (self._get_current_object(),)
 
     def __dir__(self) -> list[str]:
         return dir(self._get_current_object())

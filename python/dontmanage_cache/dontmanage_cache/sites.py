@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from . import local
-from ._core import CacheError, NoSiteError, Server, current, enter, leave
+from ._core import CacheError, NoSiteError, Server, enter, leave
 from .attribute_dict import AttributeDict
 
 # `typing` costs more to import than all of this package.
@@ -61,7 +61,7 @@ def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
         raise SiteNotFoundError(
             f"there is no bench around `{os.getcwd()}`: change into one, set SITES_PATH, or pass sites_path"
         )
-    if not site or site in (os.curdir, os.pardir) or os.sep in site:
+    if not isinstance(site, str) or not site or site in (os.curdir, os.pardir) or os.sep in site:
         raise SiteNotFoundError(f"`{site}` is no name of a site")
     config = os.path.join(folder, site, "site_config.json")
     own = read_json(config)
@@ -95,7 +95,7 @@ def connect(site: str | None = None) -> None:
     """
     if site:
         init(site)
-    elif current() is None:
+    elif getattr(local, "site", None) is None:
         raise NoSiteError("name the site to connect to, or call dontmanage.init(site) first")
     set_user("Administrator")
 

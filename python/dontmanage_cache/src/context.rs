@@ -112,7 +112,13 @@ impl Frame {
     }
 
     fn read_prefix(&self, source: Bound<'_, PyAny>) -> PyResult<KeyPrefix> {
-        let text = source.cast::<PyString>().map_err(|_| no_site())?.to_str()?;
+        let Ok(text) = source.cast::<PyString>() else {
+            return Err(CacheError::new_err(format!(
+                "`db_name` of the site's configuration, which its keys begin with, is text, not {}",
+                source.get_type().name()?
+            )));
+        };
+        let text = text.to_str()?;
         let prefix =
             KeyPrefix::new(text).map_err(|error| CacheError::new_err(format!("`{text}`: {error}")))?;
         // A configuration that changes within a request is read anew each time.

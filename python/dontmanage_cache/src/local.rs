@@ -31,7 +31,8 @@ impl Local {
         Self
     }
 
-    /// Not `__getattr__`: that is only asked after an `AttributeError` has been made in vain.
+    /// Not `__getattr__`: that is only asked after an `AttributeError` has been made in vain, and says what is
+    /// missing.
     fn __getattribute__<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyString>,
@@ -49,7 +50,17 @@ impl Local {
                 return Ok(value);
             }
         }
-        Err(PyAttributeError::new_err(format!("dontmanage.local has no `{name}` here")))
+        Err(PyAttributeError::new_err(()))
+    }
+
+    fn __getattr__(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Py<PyAny>> {
+        Err(PyAttributeError::new_err(if context::current(py)?.is_some() {
+            format!("dontmanage.local has no `{name}` here")
+        } else {
+            format!(
+                "dontmanage.local has no `{name}`, for no site has been entered in this thread or task: call dontmanage.init(site) first"
+            )
+        }))
     }
 
     fn __setattr__(
