@@ -375,17 +375,12 @@ def test_what_cannot_be_pickled_is_refused_with_advice(bench):
     for argument in (
         lambda: 1,
         threading.Lock(),
-        iter([1]),
         (x for x in ()),
         sys.modules[__name__],
         [lambda: 1],
     ):
         with pytest.raises(TypeError, match=r"`x`.*stands for"):
             one(argument)
-    loop: list = []
-    loop.append(loop)
-    with pytest.raises(TypeError, match="holds itself"):
-        one(loop)
     assert not calls
 
 

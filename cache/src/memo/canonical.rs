@@ -192,9 +192,28 @@ impl Canonical {
         canonical
     }
 
+    /// Replaces all from that byte on by a hash of it, which is as good: of an argument that is large, or stands
+    /// in many places.
+    pub fn fold(&mut self, from: usize) -> &mut Self {
+        let hash = blake3::Hasher::new().update(DOMAIN).update(&self.bytes[from..]).finalize();
+        self.bytes.truncate(from);
+        self.sized(b'H', hash.as_bytes())
+    }
+
+    /// Takes back all from that byte on.
+    pub fn cut(&mut self, from: usize) -> &mut Self {
+        self.bytes.truncate(from);
+        self
+    }
+
+    /// All from that byte on, by itself.
+    #[must_use]
+    pub fn from(&self, from: usize) -> Self {
+        Self { bytes: self.bytes[from..].to_vec() }
+    }
+
     /// What has been encoded elsewhere.
-    #[cfg(feature = "serde")]
-    pub(super) fn append(&mut self, other: &Self) -> &mut Self {
+    pub fn append(&mut self, other: &Self) -> &mut Self {
         self.bytes.extend_from_slice(&other.bytes);
         self
     }
@@ -280,6 +299,24 @@ mod tests {
                 assert_eq!(one == other, at == other_at, "{at} {other_at}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_folded_is_still_told_apart() {
+        let folded = |number: i64| {
+            let mut canonical = Canonical::new();
+            canonical.text("before");
+            let from = canonical.as_bytes().len();
+            canonical.list(2).int(number).text("more").fold(from);
+            canonical.none();
+            canonical
+        };
+        assert_eq!(folded(1), folded(1));
+        assert_ne!(folded(1), folded(2));
+        let mut plain = Canonical::new();
+        plain.text("before").list(2).int(1).text("more").none();
+        assert_ne!(folded(1), plain);
+        assert_eq!(folded(1).cut(15).as_bytes(), Canonical::new().text("before").as_bytes());
     }
 
     #[test]

@@ -25,6 +25,7 @@ __all__ = [
     "Server",
     "Writes",
     "after_fork",
+    "canonical",
     "current",
     "enter",
     "follow",
@@ -257,6 +258,7 @@ class CachedFunction(Generic[_P, _R_co]):
         by_name: _Parameters,
         takes_more: bool,
         takes_more_by_name: bool,
+        wraps: bool,
         ignores_self: bool,
         ttl: _Lifetime,
         stale: _Lifetime,
@@ -459,6 +461,7 @@ class Pending(Generic[_R_co]):
     def result(self) -> _R_co: ...
 
 def after_fork() -> None: ...
+def canonical(argument: object) -> bytes: ...
 def current() -> Frame | None: ...
 def enter(attributes: dict[str, Any], server: Server | None) -> None: ...
 def follow(source: Callable[[], Frame | None]) -> None: ...

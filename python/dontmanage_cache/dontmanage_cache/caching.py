@@ -13,10 +13,11 @@ import functools
 import os
 import threading
 import time
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import MethodType
 
 from . import cache, local
 from ._core import CachedFunction
+from .functions import parameters, version
 
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
@@ -69,8 +70,6 @@ PATIENCE = 60.0
 GENERATOR = 0x20
 COROUTINE = 0x80
 ASYNC_GENERATOR = 0x200
-MORE = 0x04
-MORE_BY_NAME = 0x08
 
 
 @overload
@@ -122,8 +121,12 @@ def redis_cache(
     `await function.aclear_cache()` and `aclear_cache_for(…)` are there for such programs.
 
     Equal calls share an answer in every process; distinct calls never do: `1`, `1.0` and `True` are
-    three. Any arguments will do that can be pickled. None is an answer; an exception is not. Without a
-    site, it is the plain function.
+    three. Any arguments will do that can be pickled, whether they are given by position or by name; where
+    they are left out, defaults are filled in, unless a decorator stands between, which may have its own. None
+    is an answer; an exception is not. Without a site, it is the plain function.
+
+    A function made within another one is told from its like by what it has closed over, as far as that can be
+    pickled, at the moment when it is decorated.
 
     >>> @redis_cache
     ... def slow_add(a, b):
@@ -151,6 +154,10 @@ def cached(
     """The function, its answers kept in Redis."""
     if isinstance(func, (staticmethod, classmethod)):
         return type(func)(cached(func.__func__, ttl, user, shared, stale, lock, ignore_self))
+    if isinstance(func, MethodType):
+        # Its object is an argument like others.
+        inner = cached(func.__func__, ttl, user, shared, stale, lock, ignore_self)
+        return inner.__get__(func.__self__)
     if not isinstance(user, (str, bool, type(None))):
         raise TypeError(f"`user` is a user's name, or True for the session's, not {type(user).__name__}")
     if stale and not ttl:
@@ -254,104 +261,6 @@ def refuse_what_cannot_be_kept(func: Any, decorator: str) -> None:
         raise TypeError(f"`{decorator}` decorates functions, not {func!r}")
     refuse_coroutine_function(func, decorator)
     refuse_generator_function(func)
-
-
-def parameters(func: Any) -> dict[str, Any]:
-    """A function's parameters, as the core wants them.
-
-    >>> parameters(lambda a, /, b=1, *, c: 0)["positional"]
-    [('a', None), ('b', (1,))]
-    """
-    if isinstance(func, MethodType):
-        given = parameters(func.__func__)
-        given["positional"] = given["positional"][1:]
-        given["positional_only"] = max(given["positional_only"] - 1, 0)
-        return given
-    if not isinstance(func, FunctionType):
-        # Built in, or a callable of another kind: nothing is known of it.
-        return {
-            "positional": [],
-            "positional_only": 0,
-            "by_name": [],
-            "takes_more": True,
-            "takes_more_by_name": True,
-        }
-    code = func.__code__
-    names = code.co_varnames
-    count = code.co_argcount
-    defaults = func.__defaults__ or ()
-    required = count - len(defaults)
-    by_name = func.__kwdefaults__ or {}
-    return {
-        "positional": [
-            (name, None if at < required else (defaults[at - required],))
-            for at, name in enumerate(names[:count])
-        ],
-        "positional_only": code.co_posonlyargcount,
-        "by_name": [
-            (name, (by_name[name],) if name in by_name else None)
-            for name in names[count : count + code.co_kwonlyargcount]
-        ],
-        "takes_more": bool(code.co_flags & MORE),
-        "takes_more_by_name": bool(code.co_flags & MORE_BY_NAME),
-    }
-
-
-def version(func: Any) -> bytes:
-    """What makes a function another one though its name is the same: its code, and what it has closed over
-    when it was decorated."""
-    from hashlib import blake2b
-
-    digest = blake2b(digest_size=16)
-
-    def add(part: Any) -> None:
-        text = repr(part).encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(text))
-        digest.update(text)
-
-    def add_code(code: CodeType) -> None:
-        add((code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_flags))
-        for constant in code.co_consts:
-            if isinstance(constant, CodeType):
-                add_code(constant)
-            elif isinstance(constant, frozenset):
-                # Its order differs from process to process.
-                add(sorted(map(repr, constant)))
-            else:
-                add((type(constant).__name__, constant))
-
-    target = getattr(func, "__func__", func)
-    code = getattr(target, "__code__", None)
-    if isinstance(code, CodeType):
-        add_code(code)
-        for cell in target.__closure__ or ():
-            add(closed_over(cell))
-    return digest.digest()
-
-
-def closed_over(cell: Any) -> Any:
-    """What of a closure's variable tells one function from another: plain data by content, anything else
-    by its kind."""
-    try:
-        value = cell.cell_contents
-    except ValueError:
-        # The function itself, as a rule, which is only being made.
-        return "empty"
-    return plain(value, 0)
-
-
-def plain(value: Any, depth: int) -> Any:
-    if value is None or type(value) in (bool, int, float, str, bytes, complex):
-        return (type(value).__name__, value)
-    if depth < 10 and type(value) in (list, tuple):
-        return (type(value).__name__, [plain(item, depth + 1) for item in value])
-    if depth < 10 and type(value) in (set, frozenset):
-        return (type(value).__name__, sorted(repr(plain(item, depth + 1)) for item in value))
-    if depth < 10 and type(value) is dict:
-        items = ((plain(key, depth + 1), plain(item, depth + 1)) for key, item in value.items())
-        return ("dict", sorted(map(repr, items)))
-    named = value if isinstance(value, (type, FunctionType, ModuleType)) else type(value)
-    return ("is", getattr(named, "__module__", ""), getattr(named, "__qualname__", named.__name__))
 
 
 def request_cache(func: F) -> F:

@@ -26,10 +26,14 @@ def parts_of(argument: Any) -> str | tuple[Any, ...]:
     'builtins:int'
     >>> import datetime
     >>> parts_of(datetime.timedelta(1))[0]
-    <class 'datetime.timedelta'>
+    'datetime:timedelta'
     """
     kind = type(argument)
     if isinstance(argument, (type, FunctionType)):
+        for only in (None, NotImplemented, ...):
+            # No importable name: pickle makes these from their only object.
+            if argument is type(only):
+                return (class_name(kind), type, (only,), None, None, None)
         return global_name(argument)
     reducer = copyreg.dispatch_table.get(kind)
     reduced = reducer(argument) if reducer is not None else argument.__reduce_ex__(4)
@@ -43,7 +47,13 @@ def parts_of(argument: Any) -> str | tuple[Any, ...]:
         # Only in an OrderedDict does the order count.
         if not hasattr(kind, "move_to_end"):
             pairs = dict(pairs)
-    return (kind, function, arguments, state, None if items is None else list(items), pairs)
+    # The class only by its name: a few that can be pickled, as methods and iterators, can't be imported.
+    return (class_name(kind), function, arguments, state, None if items is None else list(items), pairs)
+
+
+def class_name(kind: type) -> str:
+    """The name of a class, whether or not it can be imported by it."""
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def global_name(thing: Any, name: str | None = None) -> str:

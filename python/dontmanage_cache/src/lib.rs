@@ -38,7 +38,7 @@ mod _core {
     #[pymodule_export]
     use crate::cache::Cache;
     #[pymodule_export]
-    use crate::calls::{BoundCachedFunction, CachedFunction};
+    use crate::calls::{BoundCachedFunction, CachedFunction, canonical};
     #[pymodule_export]
     use crate::context::{Frame, current, enter, follow, leave};
     #[pymodule_export]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use dontmanage_cache::memo::{Call, Calls, Canonical, Look, Memo, MemoOptions, Ticket};
 use dontmanage_cache::{Beginning, Cache as Site, CacheError, KeyPrefix, Ttl};
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -76,7 +77,7 @@ impl AllCalls {
 #[pymethods]
 impl CachedFunction {
     #[new]
-    #[pyo3(signature = (function, *, cache, name, version, positional, positional_only, by_name, takes_more, takes_more_by_name, ignores_self, ttl, stale, user, shared, wait, awaits=None))]
+    #[pyo3(signature = (function, *, cache, name, version, positional, positional_only, by_name, takes_more, takes_more_by_name, wraps, ignores_self, ttl, stale, user, shared, wait, awaits=None))]
     #[expect(clippy::too_many_arguments, reason = "made in one place, by name")]
     #[expect(clippy::fn_params_excessive_bools, reason = "made in one place, by name")]
     fn new(
@@ -89,6 +90,7 @@ impl CachedFunction {
         by_name: Parameters,
         takes_more: bool,
         takes_more_by_name: bool,
+        wraps: bool,
         ignores_self: bool,
         ttl: Option<&Bound<'_, PyAny>>,
         stale: Option<&Bound<'_, PyAny>>,
@@ -111,6 +113,7 @@ impl CachedFunction {
             by_name,
             takes_more,
             takes_more_by_name,
+            wraps,
             ignores_self,
         );
         let memo = Memo::counted(name, options);
@@ -142,6 +145,14 @@ impl CachedFunction {
         };
         let py = slf.py();
         Ok(Bound::new(py, BoundCachedFunction::new(slf.unbind(), instance.unbind()))?.into_any())
+    }
+
+    /// A function that is made within another one, and calls itself, holds itself.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.user)?;
+        visit.call(&self.awaits)?;
+        self.signature.traverse(&visit)
     }
 
     /// By its name, as functions are pickled.

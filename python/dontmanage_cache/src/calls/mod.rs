@@ -6,4 +6,5 @@ mod function;
 mod signature;
 
 pub use bound::BoundCachedFunction;
+pub use encode::canonical;
 pub use function::{CachedFunction, STALE_KEPT};

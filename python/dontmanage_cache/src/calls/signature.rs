@@ -1,9 +1,10 @@
 //! Calls as their function sees them: positional or by name, with defaults filled in, they are one call.
 
 use dontmanage_cache::memo::Canonical;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::encode::encode;
 
@@ -21,6 +22,8 @@ pub struct Signature {
     by_name: Vec<Parameter>,
     takes_more: bool,
     takes_more_by_name: bool,
+    /// It takes anything and hands it on to a function with these parameters, in its own way.
+    wraps: bool,
     /// The first argument is an object whose class counts, and nothing else of it.
     ignores_self: bool,
 }
@@ -29,12 +32,14 @@ pub struct Signature {
 pub type Parameters = Vec<(Py<PyString>, Option<(Py<PyAny>,)>)>;
 
 impl Signature {
+    #[expect(clippy::fn_params_excessive_bools, reason = "made in one place, by name")]
     pub fn new(
         positional: Parameters,
         positional_only: usize,
         by_name: Parameters,
         takes_more: bool,
         takes_more_by_name: bool,
+        wraps: bool,
         ignores_self: bool,
     ) -> Self {
         let parameters = |given: Parameters| {
@@ -48,8 +53,14 @@ impl Signature {
             by_name: parameters(by_name).collect(),
             takes_more,
             takes_more_by_name,
+            wraps,
             ignores_self,
         }
+    }
+
+    /// Shows the garbage collector the defaults.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.positional.iter().chain(&self.by_name).try_for_each(|parameter| visit.call(&parameter.default))
     }
 
     /// Writes a call. False if the function does not take these arguments: it will say so itself.
@@ -61,6 +72,9 @@ impl Signature {
         to: &mut Canonical,
     ) -> PyResult<bool> {
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
+        if self.wraps {
+            return self.write_wrapped(py, args, kwargs, to).map(|()| true);
+        }
         let given = args.len();
         if given > self.positional.len() && !self.takes_more {
             return Ok(false);
@@ -78,17 +92,15 @@ impl Signature {
                 (false, named) => named.or_else(|| parameter.default(py)),
             };
             let Some(value) = value else { return Ok(false) };
-            if at == 0 && self.ignores_self {
-                encode(value.get_type().as_any(), to)?;
-            } else {
-                parameter.write(&value, to)?;
-            }
+            let value = if at == 0 { self.object(value) } else { value };
+            parameter.write(&value, to)?;
         }
         if self.takes_more {
             let more = args.get_slice(self.positional.len(), given.max(self.positional.len()));
             to.tuple(more.len());
-            for value in more.iter() {
-                encode(&value, to).map_err(|error| unfit(py, "an argument", &error))?;
+            for (at, value) in more.iter().enumerate() {
+                let value = if at == 0 && self.positional.is_empty() { self.object(value) } else { value };
+                encode(&value, to).map_err(|error| unfit(py, "an argument", error))?;
             }
         }
         for parameter in &self.by_name {
@@ -111,6 +123,51 @@ impl Signature {
         Ok(true)
     }
 
+    /// Writes a call of a function that hands its arguments on: those that the wrapped one has names for by
+    /// their names, however they were given. Defaults are not filled in, because the wrapper may have others.
+    fn write_wrapped(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+        to: &mut Canonical,
+    ) -> PyResult<()> {
+        let (by_name, more, twice) = (PyDict::new(py), PyList::empty(py), PyDict::new(py));
+        for (at, value) in args.iter().enumerate() {
+            let value = if at == 0 { self.object(value) } else { value };
+            match self.positional.get(at) {
+                Some(parameter) if at >= self.positional_only => by_name.set_item(&parameter.name, value)?,
+                _ => more.append(value)?,
+            }
+        }
+        for (name, value) in kwargs.into_iter().flatten() {
+            let into = if by_name.contains(&name)? { &twice } else { &by_name };
+            into.set_item(name, value)?;
+        }
+        let mut pairs = Vec::new();
+        for (name, value) in by_name {
+            let (mut key, mut content) = (Canonical::new(), Canonical::new());
+            encode(&name, &mut key)?;
+            encode(&value, &mut content)
+                .map_err(|error| unfit(py, &format!("the argument `{name}`"), error))?;
+            pairs.push((key, content));
+        }
+        to.dict(pairs);
+        for part in [more.as_any(), twice.as_any()] {
+            encode(part, to).map_err(|error| unfit(py, "an argument", error))?;
+        }
+        Ok(())
+    }
+
+    /// What of a method's object counts.
+    fn object<'py>(&self, object: Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+        if self.ignores_self && !object.is_instance_of::<PyType>() {
+            object.get_type().into_any()
+        } else {
+            object
+        }
+    }
+
     /// Writes what was given by names that are no parameters.
     fn write_rest(
         &self,
@@ -125,7 +182,7 @@ impl Signature {
                 rest.set_item(name, value)?;
             }
         }
-        encode(rest.as_any(), to).map_err(|error| unfit(py, "an argument", &error))
+        encode(rest.as_any(), to).map_err(|error| unfit(py, "an argument", error))
     }
 }
 
@@ -138,16 +195,20 @@ impl Parameter {
         encode(value, to).map_err(|error| {
             let py = value.py();
             let name = self.name.bind(py);
-            unfit(py, &format!("the argument `{name}`"), &error)
+            unfit(py, &format!("the argument `{name}`"), error)
         })
     }
 }
 
-fn unfit(py: Python<'_>, what: &str, error: &PyErr) -> PyErr {
+/// An interrupt, or the exit, goes on its way.
+fn unfit(py: Python<'_>, what: &str, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyException>(py) {
+        return error;
+    }
     let better = PyTypeError::new_err(format!(
         "a call can be cached if its arguments can be pickled, and {what} can't be: {}; give what it stands for instead",
         error.value(py)
     ));
-    better.set_cause(py, Some(error.clone_ref(py)));
+    better.set_cause(py, Some(error));
     better
 }
