@@ -82,7 +82,13 @@ def named_as_wrapped(func: Any) -> dict[str, Any] | None:
 
 def version(func: Any) -> bytes:
     """What makes a function another one though its name is the same: its code, and what it has closed over
-    when it was decorated."""
+    when it was decorated.
+
+    >>> def times(factor):
+    ...     return lambda number: number * factor
+    >>> version(times(2)) == version(times(2)) != version(times(3))
+    True
+    """
     return version_of(func, set())
 
 
