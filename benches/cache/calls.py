@@ -184,6 +184,7 @@ def run(server: Server, runs: int, crew: dict[str, Worker], regime: str, cores: 
                 *cells,
                 f"{floor:.2f}",
                 over,
+                f"{peer / floor:.2f} x" if workload.socket else "",
                 *(f"{ratio:.2f} x" for ratio in ratios),
                 goal,
                 verdict,
@@ -196,11 +197,19 @@ def run(server: Server, runs: int, crew: dict[str, Worker], regime: str, cores: 
     head = ["call", "ours", "ours, unsigned", "wrapper on redis-py", "valkey-py", "redis-py", "floor"]
     show(
         f"Calls from Python, µs, {regime}",
-        [*head, "unsigned of the floor", "ours to the wrapper", "unsigned", "at least", "kept"],
+        [
+            *head,
+            "unsigned of the floor",
+            "floor to the wrapper",
+            "ours to the wrapper",
+            "unsigned",
+            "at least",
+            "kept",
+        ],
         rows,
         f"p50 / p99; medians of {runs} interleaved rounds. Floor: the round trip of a bare socket, and "
         "pickle alone; for what is asked again, a dict in a context variable, a copy of the dict, "
-        "`functools.lru_cache`.",
+        "`functools.lru_cache`. Floor to the wrapper: what a client would reach that has no work of its own.",
     )
     show(
         f"What the signature costs, µs, {regime}", ["call", "signed over unsigned", "of the call"], signatures

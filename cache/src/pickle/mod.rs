@@ -9,7 +9,7 @@ mod construct;
 mod depth;
 mod graph;
 mod input;
-mod opcode;
+pub mod opcode;
 mod reader;
 mod text;
 mod writer;

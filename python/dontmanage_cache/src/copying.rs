@@ -43,9 +43,11 @@ impl Kept {
             Self::Dict(dict) => dict.bind(py).copy()?.into_any(),
             Self::List(list) => list.bind(py).get_slice(0, usize::MAX).into_any(),
             Self::Set(set) => PySet::new(py, set.bind(py).iter())?.into_any(),
-            Self::Pickle(pickle) => return Ok(loads(pickle.bind(py))?.ok().map(|object| (object, None))),
+            Self::Pickle(pickle) => {
+                return Ok(loads(py, pickle.as_bytes(py))?.ok().map(|object| (object, None)));
+            }
             Self::Fresh(pickle) => {
-                let Ok(object) = loads(pickle.bind(py))? else { return Ok(None) };
+                let Ok(object) = loads(py, pickle.as_bytes(py))? else { return Ok(None) };
                 let (lent, better) =
                     Self::quicker(&object)?.unwrap_or_else(|| (object, Self::Pickle(pickle)));
                 return Ok(Some((lent, Some(better))));

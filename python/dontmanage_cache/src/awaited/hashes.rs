@@ -100,7 +100,7 @@ impl Asker {
                 let values = PyDict::new(py);
                 for (field, pickle) in fields.unwrap_or_default() {
                     let Ok(pickle) = pickle else { continue };
-                    match loads(&PyBytes::new(py, &pickle))? {
+                    match loads(py, &pickle)? {
                         Ok(value) => values.set_item(field_name(py, &field)?, value)?,
                         Err(why) => site.store().note_unreadable(&key, why),
                     }

@@ -102,7 +102,7 @@ pub fn taken<'py>(
     watch: Option<&Watch>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let pickle = PyBytes::new(py, &found.pickle);
-    let value = match loads(&pickle)? {
+    let value = match loads(py, pickle.as_bytes())? {
         Ok(value) => value,
         Err(why) => {
             store.note_unreadable(key, why);

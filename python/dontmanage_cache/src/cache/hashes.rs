@@ -76,7 +76,7 @@ impl Cache {
         };
         if let Some((pickle, left)) = found {
             let pickle = PyBytes::new(py, &pickle);
-            match loads(&pickle)? {
+            match loads(py, pickle.as_bytes())? {
                 Ok(value) => {
                     if let Some(copy) = copy {
                         copy.put_field(here.store()?, &full, &field_text, &value, pickle, left);
@@ -105,7 +105,7 @@ impl Cache {
         let values = PyDict::new(py);
         for (field, pickle) in here.read(|store| store.hgetall(&full))? {
             let Ok(pickle) = pickle else { continue };
-            match loads(&PyBytes::new(py, &pickle))? {
+            match loads(py, &pickle)? {
                 Ok(value) => values.set_item(field_name(py, &field)?, value)?,
                 Err(why) => here.store()?.note_unreadable(&full, why),
             }

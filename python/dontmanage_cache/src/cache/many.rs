@@ -68,7 +68,7 @@ impl Cache {
             let value = match found.next() {
                 Some(Ok(Some(found))) => {
                     let pickle = PyBytes::new(py, &found.pickle);
-                    let value = loads(&pickle)?;
+                    let value = loads(py, pickle.as_bytes())?;
                     match (&value, copy) {
                         (Err(why), _) => here.store()?.note_unreadable(full, *why),
                         (Ok(value), Some(copy)) => copy.put(here.store()?, full, value, pickle, found.left),

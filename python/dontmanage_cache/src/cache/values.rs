@@ -125,7 +125,7 @@ impl<'py> Here<'_, 'py> {
         };
         let Some((pickle, left)) = found else { return Ok(None) };
         let pickle = PyBytes::new(py, &pickle);
-        let value = match loads(&pickle)? {
+        let value = match loads(py, pickle.as_bytes())? {
             Ok(value) => value,
             Err(why) => {
                 self.store()?.note_unreadable(full, why);

@@ -453,7 +453,7 @@ fn taken<'py>(
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (pickle, left) = found;
     let pickle = PyBytes::new(py, pickle);
-    let answer = match loads(&pickle)? {
+    let answer = match loads(py, pickle.as_bytes())? {
         Ok(answer) => answer,
         Err(why) => {
             here.store()?.note_unreadable(full, why);

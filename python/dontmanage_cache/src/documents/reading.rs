@@ -249,7 +249,7 @@ fn look<'py>(
             Look::Found(found) => found,
         };
         let pickle = PyBytes::new(py, &found.pickle);
-        match loads(&pickle)? {
+        match loads(py, pickle.as_bytes())? {
             Ok(document) => return Ok(Step::Found(document, found.pickle.len(), found.left)),
             Err(why) => here.store()?.note_unreadable(key, why),
         }

@@ -1,4 +1,8 @@
-//! Pickles, by Python's own `pickle` in C.
+//! Pickles: plain data is read here, everything else by Python's own `pickle` in C, which also writes.
+
+mod cursor;
+mod names;
+mod plain;
 
 use dontmanage_cache::Unreadable;
 use pyo3::exceptions::{
@@ -47,15 +51,16 @@ pub fn dumps<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
 
 /// The object of a pickle, or why it can't be read. What is no error of the pickle (an interrupt, the exit)
 /// goes on its way.
-pub fn loads<'py>(pickle: &Bound<'py, PyBytes>) -> PyResult<Result<Bound<'py, PyAny>, Unreadable>> {
-    let py = pickle.py();
+pub fn loads<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Result<Bound<'py, PyAny>, Unreadable>> {
     let functions = functions(py)?;
-    let is_large = pickle.as_bytes().len() >= LARGE;
-    let pause = is_large && functions.gc_is_enabled.bind(py).call0()?.is_truthy()?;
+    let pause = pickle.len() >= LARGE && functions.gc_is_enabled.bind(py).call0()?.is_truthy()?;
     if pause {
         functions.gc_disable.bind(py).call0()?;
     }
-    let loaded = functions.loads.bind(py).call1((pickle,));
+    let loaded = match plain::read(py, pickle) {
+        Some(object) => Ok(object),
+        None => functions.loads.bind(py).call1((PyBytes::new(py, pickle),)),
+    };
     if pause {
         functions.gc_enable.bind(py).call0()?;
     }
