@@ -118,7 +118,7 @@ impl Call {
                 return Look::Compute(self.ticket(Right::Through));
             }
             if !is_old && !self.memo.options().lock {
-                return Look::Compute(self.ticket(Right::Free));
+                return Look::Compute(self.join());
             }
         } else if self.waiting.is_none() {
             if let Some(answer) = self.local_answer(read) {
@@ -138,7 +138,7 @@ impl Call {
                         return Look::Compute(self.ticket(Right::Through));
                     }
                     if !self.memo.options().lock {
-                        return Look::Compute(self.ticket(Right::Free));
+                        return Look::Compute(self.join());
                     }
                 }
                 Err(_) => return self.away(),
@@ -191,14 +191,33 @@ impl Call {
         if self.held {
             return self.ticket(Right::Through);
         }
+        self.join()
+    }
+
+    /// A ticket beside others: with the lock, or with a part in another one's, so that what is cleared
+    /// meanwhile is not kept.
+    fn join(&self) -> Ticket {
         let (lock, token) = (self.lock(), ticket::token());
         let mut pipeline = Pipeline::new();
         self.add_lock(&mut pipeline, &lock, &token);
-        let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline));
-        match replies.as_deref() {
-            Ok([Reply::Status(_)]) => self.ticket(Right::Lock { lock, token, pid: std::process::id() }),
-            _ => self.ticket(Right::Free),
+        pipeline.add(&[b"GET", &lock]);
+        // More than once, because a lock may be given back between the two questions.
+        for _ in 0..3 {
+            let replies = self.cache.client.run(CallKind::Once, |redis| redis.pipeline(&pipeline));
+            return match replies.as_deref() {
+                Ok([Reply::Status(_), _]) if self.memo.options().lock => {
+                    self.ticket(Right::lock(lock, token))
+                }
+                // Nobody waits for it, and others have a part in it.
+                Ok([Reply::Status(_), _]) => self.ticket(Right::Part { lock, token }),
+                Ok([Reply::Nil, Reply::Bulk(theirs)]) => {
+                    self.ticket(Right::Part { lock, token: theirs.clone() })
+                }
+                Ok([Reply::Nil, Reply::Nil]) => continue,
+                _ => break,
+            };
         }
+        self.ticket(Right::Free)
     }
 
     /// Removes the answer, and makes one that is being computed not be kept. Whether there was one.
@@ -344,7 +363,7 @@ impl Call {
             Err(_) => return self.away(),
         };
         let right = match got {
-            Some(true) => Right::Lock { lock, token, pid: std::process::id() },
+            Some(true) => Right::lock(lock, token),
             Some(false) => match seen {
                 Some((answer, true)) => return self.fresh(answer),
                 Some((answer, false)) => return self.old(answer),
@@ -383,7 +402,7 @@ impl Call {
             return Look::Busy;
         }
         self.waited();
-        Look::Compute(self.ticket(Right::Free))
+        Look::Compute(self.join())
     }
 
     fn away<T>(&self) -> Look<T> {

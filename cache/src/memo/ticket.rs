@@ -38,17 +38,26 @@ pub struct Ticket {
 pub(super) enum Right {
     /// The lock is ours: the answer is kept if it still is when the answer comes.
     Lock { lock: Vec<u8>, token: Vec<u8>, pid: u32 },
-    /// There is no lock; the answer is kept.
+    /// The lock is another one's, or of all who compute each for himself: the first answer is kept if it still
+    /// is there. Who fails does not give it back.
+    Part { lock: Vec<u8>, token: Vec<u8> },
+    /// The server takes no locks, or is away; the answer is kept if it can be.
     Free,
     /// The same call is being computed further up on this thread, which will keep the answer.
     Through,
+}
+
+impl Right {
+    pub(super) fn lock(lock: Vec<u8>, token: Vec<u8>) -> Self {
+        Self::Lock { lock, token, pid: std::process::id() }
+    }
 }
 
 impl Ticket {
     pub(super) fn new(cache: Cache, memo: Memo, key: Vec<u8>, right: Right) -> Self {
         let ticket =
             Self { cache, memo, key, right, began: Instant::now(), alive: Arc::new(()), done: false };
-        if let Right::Lock { lock, token, .. } = &ticket.right {
+        if let Right::Lock { lock, token, .. } | Right::Part { lock, token } = &ticket.right {
             let length = ticket.memo.options().lease;
             heart::keep(Lease::new(
                 ticket.cache.client.clone(),
@@ -99,7 +108,9 @@ impl Ticket {
         let kept = match &self.right {
             Right::Through => Ok(false),
             Right::Free => self.store_freely(&sealed, None),
-            Right::Lock { lock, token, .. } => self.store_if_locked(lock, token, &sealed),
+            Right::Lock { lock, token, .. } | Right::Part { lock, token } => {
+                self.store_if_locked(lock, token, &sealed)
+            }
         };
         self.done = true;
         if !matches!(self.right, Right::Through) {
@@ -199,7 +210,7 @@ impl Ticket {
         })
     }
 
-    /// Keeps the answer and gives the lock back, in one step of the server, if the lock is still ours.
+    /// Keeps the answer and gives the lock back, in one step of the server, if the lock is still the same.
     fn store_if_locked(&self, lock: &[u8], token: &[u8], sealed: &[u8]) -> Result<bool, RedisError> {
         const SCRIPT: &[u8] = b"if redis.call('GET',KEYS[2])~=ARGV[1] then return 0 end \
             if ARGV[3]=='' then redis.call('SET',KEYS[1],ARGV[2]) \
@@ -235,7 +246,7 @@ impl Drop for Ticket {
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let locked = matches!(self.right, Right::Lock { .. });
+        let locked = matches!(self.right, Right::Lock { .. } | Right::Part { .. });
         f.debug_struct("Ticket")
             .field("function", &self.memo.name())
             .field("locked", &locked)

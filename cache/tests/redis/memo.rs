@@ -203,6 +203,57 @@ fn what_began_before_a_clear_is_not_kept() {
 }
 
 #[test]
+fn what_began_before_a_clear_is_not_kept_either_where_each_computes_for_himself() {
+    let server = Server::start();
+    let cache = cache(&server);
+    for clear in [
+        |memo: &Memo, cache: &Cache| assert!(!call(memo, cache, 1).clear()),
+        |memo: &Memo, cache: &Cache| assert!(memo.clear(cache, Calls::Site).is_ok()),
+    ] {
+        let memo = Memo::new("m.f", MemoOptions::new().lock(false));
+        let (first, second) =
+            (ticket(look(&mut call(&memo, &cache, 1))), ticket(look(&mut call(&memo, &cache, 1))));
+        clear(&memo, &cache);
+        let third = ticket(look(&mut call(&memo, &cache, 1)));
+        assert!(!store(first, 1) && !store(second, 2), "they began before");
+        assert!(store(third, 3));
+        assert!(matches!(look(&mut call(&memo, &cache, 1)), Look::Fresh(3)));
+        assert_eq!(memo.stats().outdated, 2);
+        assert!(call(&memo, &cache, 1).clear());
+    }
+}
+
+#[test]
+fn of_those_who_compute_each_for_himself_the_first_that_is_done_keeps_his_answer() {
+    let server = Server::start();
+    let cache = cache(&server);
+    let memo = Memo::new("m.f", MemoOptions::new().lock(false));
+    let tickets: Vec<_> = (0..4).map(|_| ticket(look(&mut call(&memo, &cache, 1)))).collect();
+    let kept: Vec<_> =
+        (0..).zip(tickets).map(|(number, ticket)| number != 0 && store(ticket, number)).collect();
+    assert_eq!(kept, [false, true, false, false], "the first of them failed");
+    assert!(matches!(look(&mut call(&memo, &cache, 1)), Look::Fresh(1)));
+    assert!(call(&memo, &cache, 1).clear());
+    assert!(store(ticket(look(&mut call(&memo, &cache, 1))), 5));
+}
+
+#[test]
+fn who_has_waited_in_vain_keeps_nothing_that_was_cleared() {
+    let server = Server::start();
+    let cache = cache(&server);
+    let memo = Memo::new("m.f", MemoOptions::new().patience(Duration::ZERO));
+    let leader = ticket(look(&mut call(&memo, &cache, 1)));
+    let impatient = ticket(look(&mut call(&memo, &cache, 1)));
+    let anyway = call(&memo, &cache, 1).compute_anyway();
+    call(&memo, &cache, 1).clear();
+    assert!(!store(impatient, 1) && !store(anyway, 2) && !store(leader, 3));
+    let leader = ticket(look(&mut call(&memo, &cache, 1)));
+    let impatient = ticket(look(&mut call(&memo, &cache, 1)));
+    assert!(store(impatient, 4), "nothing was cleared");
+    assert!(!store(leader, 5), "there is an answer");
+}
+
+#[test]
 fn a_clear_reaches_this_function_of_these_callers_and_nothing_else() {
     let server = Server::start();
     let cache = cache(&server);

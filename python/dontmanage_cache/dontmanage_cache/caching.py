@@ -66,6 +66,8 @@ HOUR = 3600
 
 # How long a caller waits for another one's answer before it computes one itself.
 PATIENCE = 60.0
+# As good as for ever.
+LONGEST_PATIENCE = 10**9
 
 GENERATOR = 0x20
 COROUTINE = 0x80
@@ -81,7 +83,7 @@ def redis_cache(
     *,
     ttl: Lifetime = HOUR,
     stale: Lifetime = None,
-    lock: bool | float = True,
+    lock: bool | float | timedelta = True,
     ignore_self: bool = False,
 ) -> CachedFunction[P, R]: ...
 @overload
@@ -93,7 +95,7 @@ def redis_cache(
     *,
     ttl: Lifetime = HOUR,
     stale: Lifetime = None,
-    lock: bool | float = True,
+    lock: bool | float | timedelta = True,
     ignore_self: bool = False,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
 def redis_cache(
@@ -104,7 +106,7 @@ def redis_cache(
     *,
     ttl: Lifetime = HOUR,
     stale: Lifetime = None,
-    lock: bool | float = True,
+    lock: bool | float | timedelta = True,
     ignore_self: bool = False,
 ) -> Any:
     """Keep in Redis what a function answers, for the arguments of each call.
@@ -113,8 +115,8 @@ def redis_cache(
     user: True keeps an answer for each user; a name, for that user.
     shared: one answer for all sites.
     stale: for so long after its time an answer is still given, while one caller computes a new one.
-    lock: where an answer is missing, one caller computes it and the others wait for it (so many seconds
-        at most, if a number is given); False lets each compute for himself.
+    lock: where an answer is missing, one caller computes it and the others wait for it (so long at most, if
+        a number of seconds or a timedelta is given); False lets each compute for himself.
     ignore_self: of a method's object only the class counts.
 
     A coroutine function may be decorated too: its calls are awaited as before, and hold no event loop up.
@@ -148,7 +150,7 @@ def cached(
     user: str | bool | None,
     shared: bool,
     stale: Lifetime,
-    lock: bool | float,
+    lock: bool | float | timedelta,
     ignore_self: bool,
 ) -> Any:
     """The function, its answers kept in Redis."""
@@ -179,7 +181,7 @@ def cached(
         stale=stale,
         user=user or None,
         shared=bool(shared),
-        wait=(PATIENCE if lock is True else float(lock)),
+        wait=patience(lock),
         awaits=awaits,
         ignores_self=ignore_self,
         **parameters(func),
@@ -188,6 +190,19 @@ def cached(
     if awaits is not None:
         mark_coroutine_function(made)
     return made
+
+
+def patience(lock: Any) -> float:
+    """For how many seconds a caller waits for another one's answer; 0 if each computes for himself."""
+    if lock is True:
+        return PATIENCE
+    if lock is None or not is_lifetime(lock):
+        kind = type(lock).__name__
+        raise TypeError(f"`lock` is True, False, a number of seconds or a timedelta, not {kind}")
+    number = lock if isinstance(lock, (int, float)) else lock.total_seconds()
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"`lock` says for how long to wait, which can't be {lock}")
+    return float(min(number, LONGEST_PATIENCE))
 
 
 def is_lifetime(thing: Any) -> bool:
