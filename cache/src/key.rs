@@ -220,13 +220,13 @@ impl Beginning {
     /// Keys of a site that begin with `text`.
     #[must_use]
     pub fn new(prefix: &KeyPrefix, text: &[u8]) -> Self {
-        Self::after(&prefix.with_bar, text)
+        Self::after(prefix.as_bytes(), text)
     }
 
     /// Full keys that begin with `text`, whoever's they are.
     #[must_use]
     pub fn shared(text: &[u8]) -> Self {
-        Self::after("", text)
+        Self::after(b"", text)
     }
 
     /// Keys of a site that begin with `text`, in which `*` is no wildcard.
@@ -236,16 +236,16 @@ impl Beginning {
 
     /// Keys of a user of a site that begin with `text`.
     #[must_use]
-    pub fn of_user(prefix: &KeyPrefix, user: &str, text: &[u8]) -> Self {
-        Self::after(&format!("{}user:{user}:", prefix.with_bar), text)
+    pub fn of_user(prefix: &KeyPrefix, user: &(impl AsRef<[u8]> + ?Sized), text: &[u8]) -> Self {
+        Self::after(&[prefix.as_bytes(), b"user:", user.as_ref(), b":"].concat(), text)
     }
 
     /// What stands before the text is taken as it is: it is no place for a wildcard.
-    fn after(before: &str, text: &[u8]) -> Self {
+    fn after(before: &[u8], text: &[u8]) -> Self {
         let mut parts: Vec<Vec<u8>> = text.split(|&byte| byte == b'*').map(<[u8]>::to_vec).collect();
         // `split` gives one part at least.
         if let Some(first) = parts.first_mut() {
-            first.splice(0..0, before.bytes());
+            first.splice(0..0, before.iter().copied());
         }
         Self { parts }
     }

@@ -375,3 +375,28 @@ def test_importing_the_library_imports_no_event_loop():
         "assert acache is dontmanage.acache and acache() is acache\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_what_is_wrong_for_the_cache_is_wrong_here():
+    for call, error in (
+        (lambda: acache.hget("h", "f", 42), (TypeError, "default=")),
+        (lambda: acache.hset("h", "f", 1, mapping={"a": 1}), (TypeError, "`hset` sets one field")),
+        (lambda: acache.set_values([("a", 1)]), (TypeError, "a dict of keys and values, not list")),
+        (lambda: acache.lpop("l", -1), (ValueError, "`count`")),
+        (lambda: acache.rpop("l", -1), (ValueError, "`count`")),
+        (lambda: acache.spop("s", -1), (ValueError, "`count`")),
+    ):
+        with pytest.raises(error[0], match=error[1]):
+            asyncio.run(call())
+
+
+def test_names_that_are_no_text_are_answered_as_the_cache_answers_them(cache):
+    cache.hset("h", b"caf\xe9", 1)
+    cache.set_values({b"p\xe9": 1, b"p\xe8": 2})
+    assert asyncio.run(acache.hgetall("h")) == {"caf\udce9": 1}
+    assert asyncio.run(acache.hget("h", "caf\udce9")) == 1
+    assert sorted(asyncio.run(acache.get_all("p")).items()) == [("p\udce8", 2), ("p\udce9", 1)]
+    assert asyncio.run(acache.delete_values(["p\udce9", memoryview(b"p\xe8")])) == 2
+    assert asyncio.run(acache.lpush("l", value="a")) == 1
+    assert asyncio.run(acache.rpush("l", "b", value=bytearray(b"c"))) == 3
+    assert cache.lrange("l", 0, -1) == [b"a", b"b", b"c"]

@@ -132,3 +132,19 @@ def test_a_shared_hash_is_one_for_two_sites(bench, cache, raw):
 def test_what_the_framework_passes_along_is_taken(cache):
     cache.hset("h", "f", 1, False, "more", cache_locally=True, another=1)
     assert cache.hget("h", "f") == 1
+
+
+def test_a_generator_is_a_function_here_too(cache):
+    with pytest.raises(TypeError, match="default="):
+        cache.hget("h", "f", 42)
+    assert cache.hexists("h", "f") is False
+
+
+@pytest.mark.parametrize("more", [{"mapping": {"a": 1}}, {"items": ["a", 1]}])
+def test_several_fields_at_once_are_refused_rather_than_dropped(cache, more):
+    """As redis-py takes them, which would store them raw."""
+    with pytest.raises(TypeError, match=r"`hset` sets one field.*call it for each"):
+        cache.hset("h", "f", 1, **more)
+    with pytest.raises(TypeError):
+        cache.hset("h", **more)
+    assert cache.hgetall("h") == {}

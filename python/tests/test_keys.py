@@ -104,3 +104,41 @@ def test_shared_keys_work_without_a_site(bench, cache, monkeypatch):
     bench.enter("b.test")
     assert cache.get_value(key, shared=True) == 7
     cache.delete_value(key, shared=True)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_any_kind_are_the_same_key_as_their_text(bench, cache, kind):
+    assert cache.make_key(kind(b"k")) == bench.full("k")
+    cache.set_value(kind(b"k"), 1)
+    assert cache.get_value("k") == 1
+    cache.hset(kind(b"h"), kind(b"f"), 2)
+    assert cache.hgetall("h") == {"f": 2}
+    assert cache.hdel("h", kind(b"f")) == 1
+    cache.delete_value(kind(b"k"))
+    assert cache.get_value("k") is None
+    cache.set_value("k", 1, user=kind(b"ann@x.co"))
+    assert cache.get_value("k", user="ann@x.co") == 1
+    assert cache.get_keys("k", user=kind(b"ann@x.co")) == [bench.full("user:ann@x.co:k")]
+    assert cache.delete_keys(kind(b"k"), user=kind(b"ann@x.co")) == 1
+
+
+def test_a_name_that_is_no_text_can_be_given_back_as_it_was_answered(bench, cache):
+    """As with names of files: what is no UTF-8 is a surrogate in the text."""
+    cache.hset("h", b"caf\xe9", 1)
+    (field,) = cache.hgetall("h")
+    bench.enter()
+    assert cache.hget("h", field) == 1
+    assert dontmanage.local.cache[cache.make_key("h")] == {field: 1}
+    assert cache.hdel("h", field) == 1
+    cache.set_values({b"p\xe9": 1, b"p\xe8": 2, b"p\xff": 3})
+    found = cache.get_all("p")
+    assert sorted(found.values()) == [1, 2, 3]
+    bench.enter()
+    assert [cache.get_value(key) for key in found] == list(found.values())
+    assert cache.get_values(list(found)) == found
+    assert cache.delete_values(list(found)) == 3
+
+
+def test_text_that_nobody_could_have_answered_is_refused(cache):
+    with pytest.raises(UnicodeEncodeError):
+        cache.get_value("\ud800")

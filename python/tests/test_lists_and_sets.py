@@ -70,3 +70,26 @@ def test_a_key_of_another_kind_is_as_if_it_were_missing(cache):
     assert cache.sismember("k", 1) is False
     assert cache.sadd("k", 1) is None
     assert cache.get_value("k") == 1
+
+
+def test_any_kind_of_bytes_is_raw(cache):
+    cache.rpush("l", b"a", bytearray(b"b"), memoryview(b"c"))
+    assert cache.lrange("l", 0, -1) == [b"a", b"b", b"c"]
+    cache.sadd("s", memoryview(b"a"))
+    assert cache.sismember("s", "a") is True
+
+
+def test_one_value_may_be_given_by_name(cache):
+    """As the framework calls it."""
+    assert cache.lpush("l", value="b") == 1
+    assert cache.lpush(key="l", value="a") == 2
+    assert cache.rpush(key="l", value=3) == 3
+    assert cache.lrange("l", 0, -1) == [b"a", b"b", b"3"]
+
+
+@pytest.mark.parametrize("take", ["lpop", "rpop", "spop"])
+def test_a_number_to_take_that_is_negative_is_refused(cache, take):
+    with pytest.raises(ValueError, match=r"`count`.*-1"):
+        getattr(cache, take)("l", -1)
+    with pytest.raises(TypeError):
+        getattr(cache, take)("l", "1")

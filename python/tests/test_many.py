@@ -146,3 +146,9 @@ def test_deleting_many_keys_does_not_keep_others_waiting(bench, cache, redis_ser
     waits.sort()
     assert waits[len(waits) * 9 // 10] < 0.05
     assert cache.get_keys("many") == []
+
+
+@pytest.mark.parametrize("wrong", [[("a", 1)], None, "ab", 5])
+def test_what_is_no_dict_of_values_is_told(cache, wrong):
+    with pytest.raises(TypeError, match=f"a dict of keys and values, not {type(wrong).__name__}"):
+        cache.set_values(wrong)

@@ -40,7 +40,7 @@ _S = TypeVar("_S")
 _T = TypeVar("_T")
 
 # A key, or a field of a hash: what it is as text.
-_Key: TypeAlias = str | bytes | int
+_Key: TypeAlias = str | bytes | bytearray | memoryview | int
 # One key, or several.
 _Keys: TypeAlias = _Key | Iterable[_Key] | None
 # A user's name; True is the session's user.
@@ -48,7 +48,7 @@ _User: TypeAlias = str | bool | None
 # A number of seconds, or a timedelta; None and 0 are without end.
 _Lifetime: TypeAlias = float | timedelta | None
 # What is kept raw, in a list or a set.
-_Member: TypeAlias = str | bytes | bytearray | float
+_Member: TypeAlias = str | bytes | bytearray | memoryview | float
 _K = TypeVar("_K", bound=_Key)
 
 class CacheError(Exception): ...
@@ -160,7 +160,7 @@ class Cache:
         shared: bool = False,
         *_more: object,
         cache_locally: bool = True,
-        **_options: object,
+        **options: object,
     ) -> None: ...
     @overload
     def hget(
@@ -198,8 +198,22 @@ class Cache:
     def hdel(self, name: _Key, keys: _Keys, shared: bool = False, pipeline: Any = None) -> int: ...
     def hdel_names(self, names: _Keys, key: _Key | None, shared: bool = False) -> int: ...
     def hdel_keys(self, name_starts_with: _Key, key: _Key | None, shared: bool = False) -> int: ...
-    def lpush(self, key: _Key, *values: _Member, user: _User = None, shared: bool = False) -> int | None: ...
-    def rpush(self, key: _Key, *values: _Member, user: _User = None, shared: bool = False) -> int | None: ...
+    def lpush(
+        self,
+        key: _Key,
+        *values: _Member,
+        value: _Member | None = None,
+        user: _User = None,
+        shared: bool = False,
+    ) -> int | None: ...
+    def rpush(
+        self,
+        key: _Key,
+        *values: _Member,
+        value: _Member | None = None,
+        user: _User = None,
+        shared: bool = False,
+    ) -> int | None: ...
     @overload
     def lpop(
         self, key: _Key, count: None = None, *, user: _User = None, shared: bool = False

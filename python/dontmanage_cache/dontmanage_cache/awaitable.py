@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     S = TypeVar("S")
     T = TypeVar("T")
-    Key: TypeAlias = str | bytes | int
+    Key: TypeAlias = str | bytes | bytearray | memoryview | int
     Keys: TypeAlias = Key | Iterable[Key] | None
     User: TypeAlias = str | bool | None
     Lifetime: TypeAlias = float | timedelta | None
-    Member: TypeAlias = str | bytes | bytearray | float
+    Member: TypeAlias = str | bytes | bytearray | memoryview | float
     K = TypeVar("K", bound=Key)
 else:
 
@@ -208,11 +208,7 @@ class AsyncCache:
             return value
         if generator is None:
             return default
-        if not callable(generator):
-            raise TypeError(
-                f"a generator is a function that is called on a miss, not {type(generator).__name__}; "
-                "for what a miss gives, pass default=…"
-            )
+        check_generator(generator)
         self._asker.check_lifetime(expires_in_sec)
         value = await made(generator)
         # None says that there is nothing to keep: it is asked for again.
@@ -370,7 +366,7 @@ class AsyncCache:
         before = 0 if shared else len(self._cache.make_key("", user))
         keys = await self.get_keys(key, user, shared)
         values = await self.get_values(keys, shared=True)
-        return {full[before:].decode("utf-8", "replace"): value for full, value in values.items()}
+        return {full[before:].decode("utf-8", "surrogateescape"): value for full, value in values.items()}
 
     async def hset(
         self,
@@ -380,7 +376,7 @@ class AsyncCache:
         shared: bool = False,
         *_more: object,
         cache_locally: bool = True,
-        **_options: object,
+        **options: object,
     ) -> None:
         """Store a field of a hash: any object that can be pickled. Nothing happens if the field is None.
 
@@ -390,6 +386,7 @@ class AsyncCache:
         >>> dontmanage.cache.hget("prices", "apple")
         3
         """
+        refuse_several_fields(options)
         await answer(self._asker.store_field(name, key, value, shared, cache_locally))
 
     @overload
@@ -455,6 +452,7 @@ class AsyncCache:
             return value
         if generator is None or key is None:
             return default
+        check_generator(generator)
         value = await made(generator)
         await answer(self._asker.store_field(name, key, value, shared, True))
         return value
@@ -524,7 +522,9 @@ class AsyncCache:
         """
         return await answer(self._asker.delete_field_beginning(name_starts_with, key, shared))
 
-    async def lpush(self, key: Key, *values: Member, user: User = None, shared: bool = False) -> int | None:
+    async def lpush(
+        self, key: Key, *values: Member, value: Member | None = None, user: User = None, shared: bool = False
+    ) -> int | None:
         """Put values at the head of a list, raw. The new length; None if it was not done.
 
         >>> import asyncio
@@ -532,10 +532,14 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.lpush("queue", "a", "b"))
         2
         """
-        done: int | None = await answer(self._asker.members("LPUSH", key, values, user, shared))
+        done: int | None = await answer(
+            self._asker.members("LPUSH", key, and_one(values, value), user, shared)
+        )
         return done
 
-    async def rpush(self, key: Key, *values: Member, user: User = None, shared: bool = False) -> int | None:
+    async def rpush(
+        self, key: Key, *values: Member, value: Member | None = None, user: User = None, shared: bool = False
+    ) -> int | None:
         """Put values at the end of a list, raw. The new length; None if it was not done.
 
         >>> import asyncio
@@ -543,7 +547,9 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.rpush("queue", "a", "b"))
         2
         """
-        done: int | None = await answer(self._asker.members("RPUSH", key, values, user, shared))
+        done: int | None = await answer(
+            self._asker.members("RPUSH", key, and_one(values, value), user, shared)
+        )
         return done
 
     @overload
@@ -564,7 +570,7 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.lpop("queue"))
         b'a'
         """
-        return await answer(self._asker.members("LPOP", key, counted(count), user, shared))
+        return await answer(self._asker.members("LPOP", key, taken(count), user, shared))
 
     @overload
     async def rpop(
@@ -584,7 +590,7 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.rpop("queue", 5))
         [b'b', b'a']
         """
-        return await answer(self._asker.members("RPOP", key, counted(count), user, shared))
+        return await answer(self._asker.members("RPOP", key, taken(count), user, shared))
 
     async def llen(self, key: Key, *, user: User = None, shared: bool = False) -> int:
         """The length of a list.
@@ -678,7 +684,7 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.spop("names"))
         b'ann'
         """
-        return await answer(self._asker.members("SPOP", name, counted(count), user, shared))
+        return await answer(self._asker.members("SPOP", name, taken(count), user, shared))
 
     @overload
     async def srandmember(
@@ -724,10 +730,37 @@ async def answer(asked: Pending[T] | T) -> T:
     return asked
 
 
+def refuse_several_fields(options: dict[str, Any]) -> None:
+    """redis-py's `hset` takes several fields by name. They would be lost here."""
+    if "mapping" in options or "items" in options:
+        raise TypeError("`hset` sets one field, as a pickle: call it for each, or set a dict by `set_value`")
+
+
+def check_generator(given: Any) -> None:
+    """Refuse what can't be called on a miss."""
+    if not callable(given):
+        raise TypeError(
+            f"a generator is a function that is called on a miss, not {type(given).__name__}; "
+            "for what a miss gives, pass default=…"
+        )
+
+
 async def made(generator: Callable[[], Any]) -> Any:
     """What a generator gives, which may be a coroutine function."""
     value = generator()
     return await value if hasattr(value, "__await__") else value
+
+
+def and_one(values: tuple[Member, ...], value: Member | None) -> tuple[Member, ...]:
+    """Members, and one more that was given by name."""
+    return values if value is None else (*values, value)
+
+
+def taken(count: int | None) -> tuple[int, ...]:
+    """How many to take, as a command's words."""
+    if count is not None and count < 0:
+        raise ValueError(f"`count` is how many to take, and can't be {count}")
+    return counted(count)
 
 
 def counted(count: int | None) -> tuple[int, ...]:

@@ -6,7 +6,11 @@ use dontmanage_cache::Lifetime;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDelta, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyString, PyTuple,
+};
+
+use crate::full_key::is_bytes;
 
 /// A lifetime: None, a number of seconds, or a timedelta. Parts of a second are rounded up.
 pub fn lifetime(given: Option<&Bound<'_, PyAny>>) -> PyResult<Lifetime> {
@@ -43,7 +47,7 @@ pub fn several<'py>(given: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>
         return Ok(Vec::new());
     }
     let is_one = given.is_instance_of::<PyString>()
-        || given.is_instance_of::<PyBytes>()
+        || is_bytes(given)
         || given.is_instance_of::<PyInt>()
         || !given.hasattr(intern!(given.py(), "__iter__"))?;
     if is_one { Ok(vec![given.clone()]) } else { given.try_iter()?.collect() }
@@ -57,8 +61,8 @@ pub fn member(given: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = given.cast::<PyBytes>() {
         return Ok(bytes.as_bytes().to_vec());
     }
-    if let Ok(bytes) = given.cast::<PyByteArray>() {
-        return Ok(bytes.to_vec());
+    if is_bytes(given) {
+        return Ok(PyByteArray::from(given)?.to_vec());
     }
     let is_number = given.is_instance_of::<PyInt>() && !given.is_instance_of::<PyBool>();
     if is_number || given.is_instance_of::<PyFloat>() {
@@ -73,4 +77,58 @@ pub fn member(given: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 /// Members, each raw.
 pub fn members(given: &Bound<'_, PyTuple>) -> PyResult<Vec<Vec<u8>>> {
     given.iter().map(|member_given| member(&member_given)).collect()
+}
+
+/// Members, and one more that was given by name.
+pub fn and_one<'py>(
+    given: &Bound<'py, PyTuple>,
+    one: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    match one {
+        None => Ok(given.clone()),
+        Some(one) => PyTuple::new(given.py(), given.iter().chain([one.clone()]).collect::<Vec<_>>()),
+    }
+}
+
+/// How many members are to be taken.
+pub fn check_count(count: Option<i64>) -> PyResult<()> {
+    match count {
+        Some(count) if count < 0 => {
+            Err(PyValueError::new_err(format!("`count` is how many to take, and can't be {count}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is to be called on a miss.
+pub fn check_generator(given: &Bound<'_, PyAny>) -> PyResult<()> {
+    if given.is_callable() {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err(format!(
+        "a generator is a function that is called on a miss, not {}; for what a miss gives, pass default=…",
+        given.get_type().name()?
+    )))
+}
+
+/// Values by their keys.
+pub fn mapping<'a, 'py>(given: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyMapping>> {
+    match given.cast() {
+        Ok(mapping) => Ok(mapping),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "several values are given as a dict of keys and values, not {}",
+            given.get_type().name()?
+        ))),
+    }
+}
+
+/// redis-py's `hset` takes several fields by name. They would be lost here.
+pub fn refuse_several_fields(options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let Some(options) = options else { return Ok(()) };
+    if options.contains("mapping")? || options.contains("items")? {
+        return Err(PyTypeError::new_err(
+            "`hset` sets one field, as a pickle: call it for each, or set a dict by `set_value`",
+        ));
+    }
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Full keys from what a program gives: any object as the key's name, a user, or neither.
 
 use dontmanage_cache::Beginning;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMemoryView, PyString};
 use smallvec::SmallVec;
 
 use crate::context::{Frame, no_site};
@@ -84,7 +85,7 @@ pub fn beginning(
     let frame = frame.ok_or_else(no_site)?;
     let prefix = frame.prefix(py)?;
     Ok(match user(py, frame, whose.user)? {
-        Some(user) => Beginning::of_user(&prefix, user.str()?.to_str()?, &name),
+        Some(user) => Beginning::of_user(&prefix, &self::text(&user)?, &name),
         None => Beginning::new(&prefix, &name),
     })
 }
@@ -105,13 +106,38 @@ fn user<'py>(
 /// Appends an object as the text of a key or a field. Bytes are the same key as their text.
 pub fn push_text(object: &Bound<'_, PyAny>, out: &mut KeyBuffer) -> PyResult<()> {
     if let Ok(text) = object.cast::<PyString>() {
-        out.extend_from_slice(text.to_str()?.as_bytes());
+        match text.to_str() {
+            Ok(text) => out.extend_from_slice(text.as_bytes()),
+            Err(_) => out.extend_from_slice(escaped(text)?.as_bytes()),
+        }
     } else if let Ok(bytes) = object.cast::<PyBytes>() {
         out.extend_from_slice(bytes.as_bytes());
+    } else if is_bytes(object) {
+        out.extend_from_slice(&PyByteArray::from(object)?.to_vec());
     } else {
-        out.extend_from_slice(object.str()?.to_str()?.as_bytes());
+        push_text(object.str()?.as_any(), out)?;
     }
     Ok(())
+}
+
+/// Whether an object holds bytes, of whatever kind.
+pub fn is_bytes(object: &Bound<'_, PyAny>) -> bool {
+    object.is_instance_of::<PyBytes>()
+        || object.is_instance_of::<PyByteArray>()
+        || object.is_instance_of::<PyMemoryView>()
+}
+
+/// The bytes of a text as [`given_back`] gives it, if they are no text.
+fn escaped<'py>(text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(text.call_method1(intern!(text.py(), "encode"), ("utf-8", "surrogateescape"))?.cast_into()?)
+}
+
+/// A name as text. One that is no text keeps its bytes, as file names do: each is a surrogate.
+pub fn given_back<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(text) = std::str::from_utf8(name) {
+        return Ok(PyString::new(py, text).into_any());
+    }
+    PyBytes::new(py, name).call_method1(intern!(py, "decode"), ("utf-8", "surrogateescape"))
 }
 
 /// An object as the text of a field.

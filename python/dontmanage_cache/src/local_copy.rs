@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
 use crate::changes::Changes;
 use crate::copying::Kept;
-use crate::full_key::{KeyBuffer, push_text};
+use crate::full_key::{KeyBuffer, given_back, push_text};
 use crate::pickling::dumps;
 
 /// The request's local copy, by full keys. It is a mapping to look into and to clear; values come out as
@@ -371,7 +371,7 @@ impl LocalCopy {
         let hash = PyDict::new(py);
         for field in fields {
             if let Some(value) = self.lend_field(py, &key, &field)? {
-                hash.set_item(String::from_utf8_lossy(&field), value)?;
+                hash.set_item(given_back(py, &field)?, value)?;
             }
         }
         Ok(Some(hash.into_any()))

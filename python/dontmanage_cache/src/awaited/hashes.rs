@@ -8,8 +8,7 @@ use super::asker::{Asker, number, truth};
 use super::crew::Pace;
 use super::watch::{Watch, taken};
 use crate::arguments::several;
-use crate::cache::field_name;
-use crate::full_key::{KeyBuffer, Whose, beginning, full_key, text};
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back, text};
 use crate::pickling::{dumps, loads};
 
 impl Asker {
@@ -101,7 +100,7 @@ impl Asker {
                 for (field, pickle) in fields.unwrap_or_default() {
                     let Ok(pickle) = pickle else { continue };
                     match loads(py, &pickle)? {
-                        Ok(value) => values.set_item(field_name(py, &field)?, value)?,
+                        Ok(value) => values.set_item(given_back(py, &field)?, value)?,
                         Err(why) => site.store().note_unreadable(&key, why),
                     }
                 }

@@ -1,12 +1,12 @@
 //! Several values in one round trip, and keys by their beginning.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyMapping};
+use pyo3::types::{PyBytes, PyList};
 
 use super::asker::{Asker, number};
 use super::crew::Pace;
 use super::watch::{Watch, taken};
-use crate::arguments::lifetime;
+use crate::arguments::{lifetime, mapping};
 use crate::cache::{Sought, left};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
 use crate::pickling::dumps;
@@ -64,7 +64,7 @@ impl Asker {
         let here = self.cache.get().here(py)?;
         let lifetime = lifetime(expires_in_sec)?;
         let (mut pairs, mut kept) = (Vec::new(), Vec::new());
-        for item in values.cast::<PyMapping>()?.items()? {
+        for item in mapping(values)?.items()? {
             let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
             let full = full_key(py, here.frame(), &key, whose)?;
             let pickle = dumps(&value)?;

@@ -3,11 +3,11 @@
 use dontmanage_cache::{CacheError, Ttl};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::Cache;
-use crate::arguments::several;
-use crate::full_key::{KeyBuffer, Whose, beginning, full_key, text};
+use crate::arguments::{check_generator, several};
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back, text};
 use crate::pickling::{dumps, loads};
 
 impl Cache {
@@ -89,6 +89,7 @@ impl Cache {
         let Some(generator) = generator.filter(|generator| !generator.is_none()) else {
             return Ok(otherwise());
         };
+        check_generator(generator)?;
         let value = generator.call0()?;
         self.set_field(name, field, &value, shared, true)?;
         Ok(value)
@@ -106,7 +107,7 @@ impl Cache {
         for (field, pickle) in here.read(|store| store.hgetall(&full))? {
             let Ok(pickle) = pickle else { continue };
             match loads(py, &pickle)? {
-                Ok(value) => values.set_item(field_name(py, &field)?, value)?,
+                Ok(value) => values.set_item(given_back(py, &field)?, value)?,
                 Err(why) => here.store()?.note_unreadable(&full, why),
             }
         }
@@ -221,12 +222,4 @@ impl Cache {
         }
         Ok(here.write(|store| store.hdel_names(full, &field))?.unwrap_or(0))
     }
-}
-
-/// A field's name as text. One that is no text keeps its bytes, as file names do.
-pub fn field_name<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    if let Ok(text) = std::str::from_utf8(name) {
-        return Ok(PyString::new(py, text).into_any());
-    }
-    PyBytes::new(py, name).call_method1(intern!(py, "decode"), ("utf-8", "surrogateescape"))
 }

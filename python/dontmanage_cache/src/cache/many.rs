@@ -2,12 +2,12 @@
 
 use dontmanage_cache::CacheError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::values::left;
 use super::{Cache, Here};
-use crate::arguments::{lifetime, several};
-use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
+use crate::arguments::{lifetime, mapping, several};
+use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back};
 use crate::local_copy::LocalCopy;
 use crate::pickling::{dumps, loads};
 
@@ -98,7 +98,7 @@ impl Cache {
         let here = self.here(py)?;
         let lifetime = lifetime(expires_in_sec)?;
         let mut pickled = Vec::new();
-        for item in values.cast::<PyMapping>()?.items()? {
+        for item in mapping(values)?.items()? {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             let full = full_key(py, here.frame(), &key, whose)?;
             let pickle = dumps(&value)?;
@@ -159,7 +159,7 @@ impl Cache {
         let values = PyDict::new(py);
         for (full, value) in by_full_key {
             let full: &[u8] = full.extract()?;
-            values.set_item(String::from_utf8_lossy(full.get(before..).unwrap_or_default()), value)?;
+            values.set_item(given_back(py, full.get(before..).unwrap_or_default())?, value)?;
         }
         Ok(values)
     }

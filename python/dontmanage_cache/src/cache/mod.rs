@@ -10,7 +10,6 @@ mod many;
 mod raw;
 mod values;
 
-pub use hashes::field_name;
 pub use here::Here;
 pub use many::Sought;
 pub use raw::object;
@@ -21,6 +20,7 @@ use std::sync::OnceLock;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::arguments::{and_one, refuse_several_fields};
 use crate::full_key::{self, Whose};
 use crate::server::Server;
 use crate::statistics;
@@ -390,7 +390,7 @@ impl Cache {
     /// >>> cache.hget("user|admin", "name")
     /// 'Admin'
     /// ```
-    #[pyo3(signature = (name, key, value, shared=false, *_more, cache_locally=true, **_options))]
+    #[pyo3(signature = (name, key, value, shared=false, *_more, cache_locally=true, **options))]
     #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
     fn hset(
         &self,
@@ -400,8 +400,9 @@ impl Cache {
         shared: bool,
         _more: &Bound<'_, PyTuple>,
         cache_locally: bool,
-        _options: Option<&Bound<'_, PyDict>>,
+        options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
+        refuse_several_fields(options)?;
         self.set_field(name, key, value, shared, cache_locally)
     }
 
@@ -522,15 +523,16 @@ impl Cache {
     /// >>> cache.lrange("queue", 0, -1)
     /// [b'before it', b'first']
     /// ```
-    #[pyo3(signature = (key, *values, user=None, shared=false))]
+    #[pyo3(signature = (key, *values, value=None, user=None, shared=false))]
     fn lpush<'py>(
         &self,
         key: Any<'_, 'py>,
         values: &Bound<'py, PyTuple>,
+        value: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
         shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.write_members("LPUSH", key, values, Whose { user, shared })
+        self.write_members("LPUSH", key, &and_one(values, value)?, Whose { user, shared })
     }
 
     /// Put values at the end of a list, raw. The new length; None if it was not done.
@@ -541,15 +543,16 @@ impl Cache {
     /// >>> cache.lrange("queue", 0, -1)
     /// [b'first', b'second']
     /// ```
-    #[pyo3(signature = (key, *values, user=None, shared=false))]
+    #[pyo3(signature = (key, *values, value=None, user=None, shared=false))]
     fn rpush<'py>(
         &self,
         key: Any<'_, 'py>,
         values: &Bound<'py, PyTuple>,
+        value: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
         shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.write_members("RPUSH", key, values, Whose { user, shared })
+        self.write_members("RPUSH", key, &and_one(values, value)?, Whose { user, shared })
     }
 
     /// Take the first value of a list, as bytes, or a list of the first `count`.
@@ -564,7 +567,7 @@ impl Cache {
     fn lpop<'py>(
         &self,
         key: Any<'_, 'py>,
-        count: Option<u64>,
+        count: Option<i64>,
         user: Option<Any<'_, 'py>>,
         shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -583,7 +586,7 @@ impl Cache {
     fn rpop<'py>(
         &self,
         key: Any<'_, 'py>,
-        count: Option<u64>,
+        count: Option<i64>,
         user: Option<Any<'_, 'py>>,
         shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -712,7 +715,7 @@ impl Cache {
     fn spop<'py>(
         &self,
         name: Any<'_, 'py>,
-        count: Option<u64>,
+        count: Option<i64>,
         user: Option<Any<'_, 'py>>,
         shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PySet, PyTuple};
 
 use super::Cache;
-use crate::arguments::{member, members};
+use crate::arguments::{check_count, member, members};
 use crate::full_key::{Whose, full_key};
 
 impl Cache {
@@ -27,10 +27,11 @@ impl Cache {
         &self,
         command: &str,
         name: &Bound<'py, PyAny>,
-        count: Option<u64>,
+        count: Option<i64>,
         whose: Whose<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = name.py();
+        check_count(count)?;
         let number = count.map(|count| count.to_string());
         let args: Vec<&[u8]> = number.iter().map(String::as_bytes).collect();
         let taken = self.raw(Call::Once, command, name, whose, &args)?;

@@ -1,13 +1,12 @@
 //! One value at a time: the calls that a request makes by the hundred.
 
 use dontmanage_cache::{Lifetime, Ttl};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::Cache;
 use super::here::Here;
-use crate::arguments::{lifetime, several};
+use crate::arguments::{check_generator, lifetime, several};
 use crate::full_key::{KeyBuffer, Whose, full_key};
 use crate::pickling::{dumps, loads};
 
@@ -42,12 +41,7 @@ impl Cache {
         let Some(generator) = how.generator.filter(|generator| !generator.is_none()) else {
             return Ok(how.default.cloned().unwrap_or_else(|| py.None().into_bound(py)));
         };
-        if !generator.is_callable() {
-            return Err(PyTypeError::new_err(format!(
-                "a generator is a function that is called on a miss, not {}; for what a miss gives, pass default=…",
-                generator.get_type().name()?
-            )));
-        }
+        check_generator(generator)?;
         let lifetime = lifetime(how.expires_in_sec)?;
         let value = generator.call0()?;
         // None says that there is nothing to keep: it is asked for again.
