@@ -22,6 +22,7 @@ def clear(server: Server, rust: Rust, worker: Worker) -> list[float]:
     server.command(f"DEBUG POPULATE {FEW} {beginning} 20")
     before = int(server.command("DBSIZE")[1:])
     rust.send("probe")
+    rust.receive()
     taken = worker.ask("run", "cache.delete_keys('doomed')")
     rust.send("that is all")
     middle, _, longest = (float(word) for word in rust.receive().split())

@@ -15,11 +15,6 @@ impl Floor {
         Ok(Self { socket: UnixStream::connect(path)?, reply: vec![0; 1 << 20] })
     }
 
-    /// Asks for the small value.
-    pub fn get_small(&mut self) -> std::io::Result<()> {
-        self.round_trip(b"*2\r\n$3\r\nGET\r\n$11\r\nfloor|small\r\n", None).map(drop)
-    }
-
     /// Sends a command. The reply is there when as many bytes came as the same command's first reply had,
     /// or, for that first one, when the server has no more to say.
     pub fn round_trip(&mut self, command: &[u8], length: Option<usize>) -> std::io::Result<usize> {

@@ -3,7 +3,8 @@
 //!     cache-bench SOCKET         a line "CLIENT WORKLOAD COUNT" in, a line "P50 P99 LONGEST" in µs out
 //!
 //! Clients: `floor` (a bare socket, for commands that are ready), `signed`, `unsigned` (the cache) and
-//! `redis-rs`. The line `probe` asks for the same value until another line comes, and answers like a client.
+//! `redis-rs`. The line `probe` asks for the same value until another line comes; it answers
+//! that it does, and in the end like a client.
 
 mod calls;
 mod floor;
@@ -24,7 +25,7 @@ fn main() -> Outcome<()> {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
         let times = match words[..] {
-            ["probe"] => probe(&mut clients, &mut lines)?,
+            ["probe"] => probe(&mut clients, &mut lines, &mut out)?,
             [client, workload, count] => {
                 let count: usize = count.parse()?;
                 let mut call = clients.call(client, workload)?;
@@ -51,15 +52,20 @@ fn main() -> Outcome<()> {
 fn probe(
     clients: &mut Clients,
     lines: &mut impl Iterator<Item = std::io::Result<String>>,
+    out: &mut impl Write,
 ) -> Outcome<Vec<u128>> {
     let mut socket = clients.floor()?;
+    let command = floor::command(&[b"GET", b"floor|small"]);
+    let length = socket.round_trip(&command, None)?;
+    writeln!(out, "probing")?;
+    out.flush()?;
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let prober = scope.spawn(|| {
             let mut times = Vec::new();
             while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
                 let begin = Instant::now();
-                socket.get_small()?;
+                socket.round_trip(&command, Some(length))?;
                 times.push(begin.elapsed().as_nanos());
             }
             Ok::<_, std::io::Error>(times)
