@@ -6,6 +6,7 @@ mod architecture;
 mod awkward_settings;
 mod cache_flush;
 mod cache_ping;
+mod cache_tls;
 mod cache_values;
 mod completions;
 mod config;

@@ -15,7 +15,7 @@ use crate::prefixes::PrefixStats;
 use crate::process;
 use crate::resp::Reply;
 use crate::stats::{Counters, ServerState, Stats};
-use crate::url::RedisUrl;
+use crate::url::{RedisUrl, Verification};
 
 /// How a client behaves.
 ///
@@ -154,6 +154,8 @@ struct Inner {
     /// `counters.skipped` when the outage began.
     skipped_before: AtomicU64,
     writes_refused: AtomicBool,
+    /// The URL asks less of the server than is safe, and that has not been told yet.
+    unverified: AtomicBool,
 }
 
 impl Client {
@@ -168,6 +170,7 @@ impl Client {
     pub fn with_options(url: RedisUrl, options: ClientOptions) -> Self {
         let ClientOptions { deadlines, backoff, max_idle, look_aside, pack_above, listener } = options;
         let longest_call = deadlines.connect.saturating_add(deadlines.reply);
+        let unverified = url.tls().is_some_and(|tls| tls.verification() != Verification::Full);
         Self {
             inner: Arc::new(Inner {
                 address: url.address().to_string(),
@@ -183,6 +186,7 @@ impl Client {
                 made: Instant::now(),
                 skipped_before: AtomicU64::new(0),
                 writes_refused: AtomicBool::new(false),
+                unverified: AtomicBool::new(unverified),
             }),
         }
     }
@@ -426,6 +430,7 @@ impl Inner {
         }
         let mut connection = Box::new(Connection::open(&self.url, &self.deadlines)?);
         self.counters.connects.add();
+        self.note_connected();
         let result = exchange(&mut connection);
         self.keep(pid, connection);
         result
@@ -434,6 +439,16 @@ impl Inner {
     fn keep(&self, pid: u32, connection: Box<Connection>) {
         if connection.is_open() {
             self.pool.put(pid, connection);
+        }
+    }
+
+    fn note_connected(&self) {
+        if self.unverified.load(Ordering::Relaxed)
+            && self.unverified.swap(false, Ordering::Relaxed)
+            && let Some(tls) = self.url.tls()
+        {
+            let verification = tls.verification();
+            self.listener.tell(&Event::Unverified { address: &self.address, verification });
         }
     }
 

@@ -16,9 +16,8 @@ use crate::url::{Address, RedisUrl};
 /// Connects to the server of `url` by `end`, which lies `deadline` after the start.
 pub(crate) fn open(url: &RedisUrl, end: Instant, deadline: Duration) -> Result<OwnedFd, RedisError> {
     let opened = match url.address() {
-        Address::Tcp { host, port } => tcp(host, *port, end),
+        Address::Tcp { host, port } | Address::Tls { host, port } => tcp(host, *port, end),
         Address::Unix(path) => unix(path, end),
-        Address::Tls { .. } => return Err(RedisError::TlsUnsupported { address: url.address().to_string() }),
     };
     opened.map_err(|source| {
         let address = url.address().to_string();
@@ -34,7 +33,8 @@ pub(crate) fn open(url: &RedisUrl, end: Instant, deadline: Duration) -> Result<O
     })
 }
 
-fn tcp(host: &str, port: u16, end: Instant) -> io::Result<OwnedFd> {
+/// Connects to a port by `end`.
+pub(crate) fn tcp(host: &str, port: u16, end: Instant) -> io::Result<OwnedFd> {
     let addresses = resolve(host, port, end)?;
     let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     for (done, address) in addresses.iter().enumerate() {

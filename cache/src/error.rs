@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::resp::ProtocolError;
 use crate::server_error::ServerError;
+use crate::tls::TlsError;
 
 /// What the deadline was for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,11 +63,13 @@ pub enum RedisError {
         /// What is wrong with its answer.
         source: ProtocolError,
     },
-    /// A `rediss://` URL.
-    #[error("{address} asks for TLS, which is not built in yet; use `redis://` or a unix socket")]
-    TlsUnsupported {
+    /// There is no TLS connection, or there would have to be one. It is never made up for by a plain one.
+    #[error("{address}: {source}; {}", source.advice())]
+    Tls {
         /// The server's address.
         address: String,
+        /// What is wrong.
+        source: TlsError,
     },
     /// The server's own refusal.
     #[error("{address} answers: {source}")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::RedisError;
+use crate::url::Verification;
 
 /// A change in how well the cache can be used. `Display` is the line for the log.
 #[derive(Debug)]
@@ -35,6 +36,13 @@ pub enum Event<'a> {
         /// The server's address.
         address: &'a str,
     },
+    /// A connection by TLS whose URL asks less of the server's certificate than is safe. Told once.
+    Unverified {
+        /// The server's address.
+        address: &'a str,
+        /// What is asked of it.
+        verification: Verification,
+    },
 }
 
 impl fmt::Display for Event<'_> {
@@ -52,6 +60,16 @@ impl fmt::Display for Event<'_> {
                 write!(f, "the cache takes no new values, old ones are still read: {error}")
             }
             Self::WritesTaken { address } => write!(f, "the cache at {address} takes new values again"),
+            Self::Unverified { address, verification } => {
+                let (what, option) = match verification {
+                    Verification::AnyHost => ("may be that of any host", "ssl_check_hostname=false"),
+                    _ => (
+                        "is not verified: anybody in between can read and change values",
+                        "ssl_cert_reqs=none",
+                    ),
+                };
+                write!(f, "the certificate of the cache at {address} {what} (`{option}`)")
+            }
         }
     }
 }

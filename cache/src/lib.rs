@@ -108,6 +108,7 @@ mod strict;
 mod tag;
 mod tally;
 mod times;
+mod tls;
 #[cfg(feature = "serde")]
 mod typed;
 mod url;
@@ -148,9 +149,10 @@ pub use store::{Found, Store};
 pub use strict::Strict;
 pub use tally::Tally;
 pub use times::Times;
+pub use tls::TlsError;
 #[cfg(feature = "serde")]
 pub use typed::StoreError;
-pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
+pub use url::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, TlsOptions, UrlError, Verification};
 pub use value::{BigInt, BigIntError, Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};
 
 /// The README's example compiles.

@@ -16,5 +16,5 @@ pub use connect::{ConnectAnswer, tcp, unix};
 pub use http::{HttpUrl, get as http_get};
 pub use port::{Listener, PortProblem, check_free, listener};
 pub use redis::ask as ask_redis;
-pub use redis_answer::RedisAnswer;
+pub use redis_answer::{RedisAnswer, unverified};
 pub use server::{ServerProblem, find_server, server_version};

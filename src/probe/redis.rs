@@ -100,7 +100,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::testing::{TestRedis, until};
+    use crate::testing::{Authority, TestRedis, until};
+    use dontmanage_cache::TlsError;
 
     const SOON: Duration = Duration::from_secs(5);
 
@@ -236,7 +237,32 @@ mod tests {
         // Its file is left behind, as after any SIGKILL.
         assert_eq!(ask(&RedisUrl::unix(&socket), SOON), RedisAnswer::Refused);
         assert_eq!(ask(&RedisUrl::unix(socket.with_extension("none")), SOON), RedisAnswer::NoSocket);
-        assert_eq!(ask(&url("rediss://127.0.0.1:1"), SOON), RedisAnswer::Tls);
+        assert_eq!(ask(&url("rediss://127.0.0.1:1"), SOON), RedisAnswer::Refused);
+    }
+
+    #[test]
+    fn a_server_by_tls_is_ready_or_what_is_wrong_with_it_is_named() {
+        let authority = Authority::new();
+        let good = TestRedis::start_with_tls(&authority.issue());
+        let by_tls = |redis: &TestRedis, query: &str| {
+            ask(&url(&format!("rediss://127.0.0.1:{}?{query}", redis.tls_port())), SOON)
+        };
+        let RedisAnswer::Ready(facts) = by_tls(&good, &authority.trusted()) else { panic!("it is ready") };
+        assert_eq!(facts.process_id, Some(good.pid()));
+        assert!(by_tls(&good, "ssl_cert_reqs=none").is_ready());
+
+        let expired = TestRedis::start_with_tls(&authority.issue_expired());
+        let answer = by_tls(&expired, &authority.trusted());
+        assert!(matches!(answer, RedisAnswer::Tls(TlsError::Expired { .. })), "{answer:?}");
+        // It is there; starting it again would not mend it.
+        assert!(answer.is_alive() && !answer.is_ready());
+
+        // Each asked in the other's language.
+        let plain = TestRedis::start();
+        let crossed = url(&plain.url().replace("redis://", "rediss://"));
+        assert_eq!(ask(&crossed, Duration::from_millis(500)), RedisAnswer::Tls(TlsError::NotSpoken));
+        let crossed = RedisUrl::tcp("127.0.0.1", good.tls_port());
+        assert_eq!(ask(&crossed, SOON), RedisAnswer::Tls(TlsError::Needed));
     }
 
     /// A server that sends these bytes to whoever connects, one at a time if told so, and then waits

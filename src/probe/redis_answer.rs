@@ -1,10 +1,14 @@
 //! What a redis-server's answer, or its silence, means; in words for a person, with what to do about it.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dontmanage_cache::{Address, Info, RedisError, RedisUrl, ServerError, ServerErrorKind};
+use dontmanage_cache::{
+    Address, Event, Info, RedisError, RedisUrl, ServerError, ServerErrorKind, TlsError, TlsOptions,
+    Verification,
+};
 
 use crate::error::{Problem, plain_io};
 
@@ -64,8 +68,8 @@ pub enum RedisAnswer {
     HungUp,
     /// Something answers that is no redis-server: its words, escaped and shortened.
     NotRedis(String),
-    /// A `rediss://` URL, which can't be asked.
-    Tls,
+    /// It can't be asked by TLS, or would have to be.
+    Tls(TlsError),
     /// It can't be reached: no route, no such host, no permission.
     Unreachable(String),
 }
@@ -91,7 +95,7 @@ impl RedisAnswer {
             RedisError::TimedOut { .. } => Self::TimedOut,
             RedisError::Closed { .. } => Self::HungUp,
             RedisError::NotRedis { source, .. } => Self::NotRedis(source.to_string()),
-            RedisError::TlsUnsupported { .. } => Self::Tls,
+            RedisError::Tls { source, .. } => Self::Tls(source),
             RedisError::Server { source, .. } => Self::from_refusal(&source),
             RedisError::Unreachable { source, .. } | RedisError::Io { source, .. } => {
                 Self::Unreachable(plain_io(&source))
@@ -130,7 +134,6 @@ impl RedisAnswer {
                 | Self::TimedOut
                 | Self::HungUp
                 | Self::NotRedis(_)
-                | Self::Tls
                 | Self::Unreachable(_)
         )
     }
@@ -174,7 +177,7 @@ impl RedisAnswer {
             Self::TimedOut => "redis-server does not answer in time".to_owned(),
             Self::HungUp => "redis-server hangs up without an answer".to_owned(),
             Self::NotRedis(said) => format!("what listens there is no redis-server: it says `{said}`"),
-            Self::Tls => "a `rediss://` address asks for TLS, which is not built in yet".to_owned(),
+            Self::Tls(error) => error.to_string(),
             Self::Unreachable(why) => format!("redis-server can't be reached: {why}"),
         }
     }
@@ -218,7 +221,7 @@ impl RedisAnswer {
                 "is the address right, and the server up? see its log".to_owned()
             }
             Self::NotRedis(_) => "another program has the address: stop it, or choose another port".to_owned(),
-            Self::Tls => "use `redis://` or a unix socket".to_owned(),
+            Self::Tls(error) => error.advice().to_owned(),
         })
     }
 
@@ -232,6 +235,16 @@ impl RedisAnswer {
     }
 }
 
+/// What is worth a warning about a cache whose URL asks less of the server's certificate than is safe.
+pub fn unverified(url: &RedisUrl) -> Option<Problem> {
+    let verification = url.tls()?.verification();
+    let event = Event::Unverified { address: &url.address().to_string(), verification };
+    (verification != Verification::Full).then(|| {
+        Problem::new(event.to_string())
+            .fix("name the file of its issuer in the URL instead: `?ssl_ca_certs=/path/to/ca.pem`")
+    })
+}
+
 /// The server's words without the code in front, which the sentence has already.
 fn after_code(words: &str) -> &str {
     words.split_once(' ').map_or(words, |(_, rest)| rest)
@@ -242,9 +255,29 @@ fn redis_cli(url: &RedisUrl) -> String {
     match url.address() {
         Address::Unix(path) => format!("redis-cli -s {}", path.display()),
         Address::Tcp { host, port } if url.is_local() && host != "::1" => format!("redis-cli -p {port}"),
-        Address::Tcp { host, port } | Address::Tls { host, port } => format!("redis-cli -h {host} -p {port}"),
+        Address::Tcp { host, port } => format!("redis-cli -h {host} -p {port}"),
+        Address::Tls { host, port } => {
+            format!("redis-cli -h {host} -p {port} --tls{}", url.tls().map(tls_flags).unwrap_or_default())
+        }
         _ => "redis-cli".to_owned(),
     }
+}
+
+/// The same trust and the same certificate.
+fn tls_flags(tls: &TlsOptions) -> String {
+    let mut flags = String::new();
+    let key = tls.keyfile().or(tls.certfile());
+    let files =
+        [("cacert", tls.ca_certs()), ("cacertdir", tls.ca_path()), ("cert", tls.certfile()), ("key", key)];
+    for (flag, path) in files {
+        let Some(path) = path.map(|path| path.to_string_lossy()) else { continue };
+        let quoted = shlex::try_quote(&path).unwrap_or_else(|_| path.as_ref().into());
+        let _ = write!(flags, " --{flag} {quoted}");
+    }
+    if tls.verification() == Verification::None {
+        flags += " --insecure";
+    }
+    flags
 }
 
 #[cfg(test)]
@@ -261,6 +294,14 @@ mod tests {
         );
         let busy = RedisAnswer::Busy.problem(&url).to_string();
         assert!(busy.contains("`redis-cli -p 13000 SCRIPT KILL`"), "{busy}");
+    }
+
+    #[test]
+    fn the_line_for_redis_cli_has_what_tls_needs() {
+        let url = "rediss://h:1?ssl_ca_certs=/a%20b/ca.pem&ssl_certfile=/c.pem&ssl_cert_reqs=none";
+        let advice = RedisAnswer::Busy.advice(&url.parse().expect("a URL")).expect("advice");
+        let line = "`redis-cli -h h -p 1 --tls --cacert '/a b/ca.pem' --cert /c.pem --key /c.pem --insecure SCRIPT KILL`";
+        assert!(advice.contains(line), "{advice}");
     }
 
     #[test]

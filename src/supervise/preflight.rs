@@ -37,6 +37,9 @@ pub fn look(bench: &BenchDir, settings: &Settings, plan: &Plan) -> Findings {
             );
         }
     }
+    if let Some(warning) = probe::unverified(&settings.redis_cache.server.url) {
+        findings.remarks.push(format!("warning: {warning}"));
+    }
     let leftovers = look_at_leftovers(bench, plan, &mut findings);
     let mut ports = Ports { seen: BTreeSet::new(), leftovers };
     for spec in &plan.instances {

@@ -1,6 +1,9 @@
 //! What the end-to-end tests share: a bench in a folder of its own, ports of its own, and the proof
 //! that nothing is left running.
 
+#[path = "../../cache/tests/redis/certificates.rs"]
+#[allow(dead_code, reason = "the cache's tests share this file and use the rest")]
+mod certificates;
 mod command;
 mod framework;
 mod processes;
@@ -12,6 +15,7 @@ mod running;
 mod terminal;
 mod wait;
 
+pub use certificates::{Authority, Paper};
 pub use command::{Output, run};
 pub use framework::SITES;
 pub use processes::{alive, started_below};

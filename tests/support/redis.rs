@@ -1,6 +1,7 @@
 //! A real redis-server for a test: its own folder, port and socket; killed when the test lets it go.
 //!
-//! The unit tests of `src/` use this file too (`src/testing.rs`), so it leans on nothing but `wait`.
+//! The unit tests of `src/` use this file too (`src/testing.rs`), so it leans on nothing but
+//! `certificates` and `wait`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::certificates::Paper;
 use super::wait::until;
 
 /// How a server's log says that it serves.
@@ -22,6 +24,7 @@ pub struct TestRedis {
     folder: TempDir,
     directives: String,
     port: u16,
+    tls_port: u16,
     child: Child,
 }
 
@@ -38,7 +41,25 @@ impl TestRedis {
         let mut directives = directives.to_owned();
         let (port, child) = launch(folder.path(), &directives, &[READY]);
         directives.insert(0, '\n');
-        Self { folder, directives, port, child }
+        Self { folder, directives, port, tls_port: 0, child }
+    }
+
+    /// A server that serves by TLS too, and takes clients without a certificate.
+    pub fn start_with_tls(paper: &Paper) -> Self {
+        let tls_port = free_port();
+        let [certificate, key, issuer] =
+            [&paper.certificate, &paper.key, &paper.issuer].map(|path| path.display());
+        let mut redis = Self::start_with(&format!(
+            "tls-port {tls_port}\ntls-auth-clients no\ntls-cert-file {certificate}\ntls-key-file {key}\n\
+             tls-ca-cert-file {issuer}"
+        ));
+        redis.tls_port = tls_port;
+        redis
+    }
+
+    /// The port of 127.0.0.1 where it speaks TLS.
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
     }
 
     /// The port of 127.0.0.1.

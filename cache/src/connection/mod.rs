@@ -6,8 +6,10 @@
 
 mod deadlines;
 mod limit;
+mod listener;
 mod pipeline;
 mod socket;
+mod stream;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,15 +17,18 @@ use std::time::{Duration, Instant};
 pub use deadlines::Deadlines;
 pub use pipeline::Pipeline;
 
-use limit::Limit;
-use socket::{Fault, Socket};
+pub(crate) use limit::Limit;
+pub(crate) use socket::Fault;
+#[cfg(feature = "tls")]
+pub(crate) use socket::Socket;
+use stream::Stream;
 
-use crate::connect;
 use crate::error::{Phase, RedisError};
 use crate::info::Info;
 use crate::resp::{self, Measure, ProtocolError, Reply, ReplyRef};
 use crate::server_error::ServerError;
-use crate::url::RedisUrl;
+use crate::tls::TlsError;
+use crate::url::{Address, RedisUrl};
 
 /// Memory for replies and commands that an idle connection keeps.
 const KEPT_BUFFER: usize = 1 << 20;
@@ -45,8 +50,10 @@ const FIRST_BUFFER: usize = 16 * 1024;
 /// ```
 pub struct Connection {
     /// None once the connection is of no more use.
-    socket: Option<Socket>,
+    stream: Option<Stream>,
     address: String,
+    /// Where it listens in the clear, as long as it has said nothing at all.
+    unheard: Option<Box<Address>>,
     deadlines: Deadlines,
     /// Commands on their way out.
     out: Vec<u8>,
@@ -62,10 +69,10 @@ impl Connection {
     /// Connects, logs in and selects the database, all within `deadlines.connect`.
     pub fn open(url: &RedisUrl, deadlines: &Deadlines) -> Result<Self, RedisError> {
         let limit = Limit::starting_now(deadlines.connect);
-        let socket = connect::open(url, limit.end, limit.whole)?;
         let mut connection = Self {
-            socket: Some(Socket::new(socket)),
+            stream: Some(Stream::open(url, limit)?),
             address: url.address().to_string(),
+            unheard: matches!(url.address(), Address::Tcp { .. }).then(|| Box::new(url.address().clone())),
             deadlines: *deadlines,
             out: Vec::with_capacity(256),
             input: Vec::with_capacity(FIRST_BUFFER),
@@ -121,7 +128,7 @@ impl Connection {
     /// Whether the connection can take another command. Once false it stays false.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.socket.is_some() && self.owed == 0
+        self.stream.is_some() && self.owed == 0
     }
 
     /// Gives the commands from now on another deadline, as the last part of a larger one.
@@ -233,7 +240,7 @@ impl Connection {
 
     fn begin(&mut self) -> Result<(), RedisError> {
         if !self.is_open() {
-            self.socket = None;
+            self.stream = None;
             return Err(RedisError::Closed { address: self.address.clone(), mid_reply: false });
         }
         self.out.clear();
@@ -254,23 +261,23 @@ impl Connection {
     }
 
     fn send(&mut self, limit: Limit) -> Result<(), RedisError> {
-        let Some(socket) = &mut self.socket else { return Err(self.closed()) };
-        match socket.send(&self.out, limit) {
+        let Some(stream) = &mut self.stream else { return Err(self.closed()) };
+        match stream.send(&self.out, limit) {
             Ok(()) => Ok(()),
-            Err(Fault::Closed) => Err(self.last_words()),
+            Err(Fault::Closed) => Err(self.last_words(limit)),
             Err(fault) => Err(self.failed(fault, limit)),
         }
     }
 
     /// A server that refuses a connection says why and closes it, perhaps before we have written.
-    fn last_words(&mut self) -> RedisError {
-        let mut line = [0; 512];
-        if let Some(socket) = self.socket.take()
-            && let [b'-', words @ ..] = socket.receive_waiting(&mut line)
-        {
-            return self.refused(ServerError::from_line(words.trim_ascii_end()));
+    fn last_words(&mut self, limit: Limit) -> RedisError {
+        let mut line = Vec::new();
+        let heard = self.stream.take().map_or(Ok(()), |mut stream| stream.receive_waiting(&mut line, limit));
+        match (line.as_slice(), heard) {
+            ([b'-', words @ ..], _) => self.refused(ServerError::from_line(words.trim_ascii_end())),
+            (_, Err(fault)) => self.failed(fault, limit),
+            (_, Ok(())) => self.failed(Fault::Closed, limit),
         }
-        self.closed()
     }
 
     /// The next reply. An error reply is `Ok(ReplyRef::Error)` here.
@@ -307,8 +314,10 @@ impl Connection {
         if self.input.capacity() == self.input.len() {
             self.input.reserve(self.input.len().max(FIRST_BUFFER));
         }
-        let Some(socket) = &mut self.socket else { return Err(self.closed()) };
-        socket.receive(&mut self.input, first, limit).map_err(|fault| self.failed(fault, limit))
+        let Some(stream) = &mut self.stream else { return Err(self.closed()) };
+        stream.receive(&mut self.input, first, limit).map_err(|fault| self.failed(fault, limit))?;
+        self.unheard = None;
+        Ok(())
     }
 
     pub(crate) fn refused(&self, source: ServerError) -> RedisError {
@@ -316,24 +325,27 @@ impl Connection {
     }
 
     fn not_redis(&mut self, source: ProtocolError) -> RedisError {
-        self.socket = None;
+        self.stream = None;
         RedisError::NotRedis { address: self.address.clone(), source }
     }
 
     fn closed(&mut self) -> RedisError {
-        self.socket = None;
+        self.stream = None;
         let mid_reply = self.read > 0 || !self.input.is_empty();
         RedisError::Closed { address: self.address.clone(), mid_reply }
     }
 
     fn failed(&mut self, fault: Fault, limit: Limit) -> RedisError {
-        self.socket = None;
-        let address = self.address.clone();
-        match fault {
-            Fault::Closed => self.closed(),
-            Fault::TimedOut => RedisError::TimedOut { address, phase: Phase::Reply, deadline: limit.whole },
-            Fault::Io(error) => RedisError::Io { address, source: error.into() },
-        }
+        self.stream = None;
+        // A TLS port hangs up on what is no TLS, without a word.
+        let fault = match (fault, self.unheard.take()) {
+            (Fault::Closed, Some(address)) if listener::speaks_tls(&address, limit.end) => {
+                TlsError::Needed.into()
+            }
+            (fault, _) => fault,
+        };
+        let mid_reply = self.read > 0 || !self.input.is_empty();
+        fault.into_error(self.address.clone(), Phase::Reply, limit, mid_reply)
     }
 }
 

@@ -9,16 +9,44 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::limit::Limit;
 use crate::connect::remaining;
+use crate::error::{Phase, RedisError};
+use crate::tls::TlsError;
 
 /// Why no more bytes pass. The connection is of no more use.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Fault {
+#[derive(Debug)]
+pub(crate) enum Fault {
     /// The server has closed it.
     Closed,
     /// The limit is reached.
     TimedOut,
+    /// TLS has come to nothing.
+    Tls(TlsError),
     /// Anything else.
     Io(Errno),
+}
+
+impl Fault {
+    /// As an error of the server at `address`; `mid_reply` says that a part of a reply had come.
+    pub(super) fn into_error(
+        self,
+        address: String,
+        phase: Phase,
+        limit: Limit,
+        mid_reply: bool,
+    ) -> RedisError {
+        match self {
+            Self::Closed => RedisError::Closed { address, mid_reply },
+            Self::TimedOut => RedisError::TimedOut { address, phase, deadline: limit.whole },
+            Self::Tls(source) => RedisError::Tls { address, source },
+            Self::Io(error) => RedisError::Io { address, source: error.into() },
+        }
+    }
+}
+
+impl From<TlsError> for Fault {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
 }
 
 impl From<Errno> for Fault {
@@ -32,7 +60,7 @@ impl From<Errno> for Fault {
 }
 
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     fd: OwnedFd,
     /// The socket's own time limits, so that they are set only when they must change.
     armed_receive: Duration,
@@ -40,12 +68,12 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    pub(crate) fn new(fd: OwnedFd) -> Self {
         Self { fd, armed_receive: Duration::ZERO, armed_send: Duration::ZERO }
     }
 
     /// Sends all of it.
-    pub(super) fn send(&mut self, bytes: &[u8], limit: Limit) -> Result<(), Fault> {
+    pub(crate) fn send(&mut self, bytes: &[u8], limit: Limit) -> Result<(), Fault> {
         let mut sent = 0;
         while sent < bytes.len() {
             self.arm(Timeout::Send, limit, sent == 0)?;
@@ -61,7 +89,7 @@ impl Socket {
 
     /// Waits for more bytes, and appends as many as there are and fit the spare capacity. `first` says
     /// that these begin a reply.
-    pub(super) fn receive(&mut self, into: &mut Vec<u8>, first: bool, limit: Limit) -> Result<(), Fault> {
+    pub(crate) fn receive(&mut self, into: &mut Vec<u8>, first: bool, limit: Limit) -> Result<(), Fault> {
         self.arm(Timeout::Recv, limit, first)?;
         match recv(&self.fd, rustix::buffer::spare_capacity(into), RecvFlags::empty()) {
             Ok((0, _)) => Err(Fault::Closed),
@@ -71,7 +99,7 @@ impl Socket {
     }
 
     /// What has arrived unasked, without waiting.
-    pub(super) fn receive_waiting<'a>(&self, into: &'a mut [u8]) -> &'a [u8] {
+    pub(crate) fn receive_waiting<'a>(&self, into: &'a mut [u8]) -> &'a [u8] {
         let count = recv(&self.fd, &mut *into, RecvFlags::DONTWAIT).map_or(0, |(_, count)| count);
         &into[..count.min(into.len())]
     }

@@ -52,6 +52,34 @@ pub enum UrlError {
         /// Which part; its text may be secret.
         part: &'static str,
     },
+    /// `rediss://host?ssl_cert_reqs=maybe`
+    #[error("`{option}={value}` says nothing: `{option}` is {wanted}")]
+    TlsValue {
+        /// Its name.
+        option: String,
+        /// What was given.
+        value: String,
+        /// What is understood.
+        wanted: &'static str,
+    },
+    /// `rediss://host?ssl_ciphers=…`
+    #[error(
+        "`{option}` is no TLS option that is understood; there are ssl_ca_certs, ssl_ca_path, ssl_certfile, \
+         ssl_keyfile, ssl_cert_reqs and ssl_check_hostname"
+    )]
+    TlsOption {
+        /// Its name.
+        option: String,
+    },
+    /// `redis://host?ssl_ca_certs=…`
+    #[error("`{option}` is of TLS, which this URL does not ask for; write `rediss://`")]
+    TlsOptionWithoutTls {
+        /// Its name.
+        option: String,
+    },
+    /// `rediss://host?ssl_keyfile=…`
+    #[error("`ssl_keyfile` is the key of a certificate; name that too, by `ssl_certfile`")]
+    KeyWithoutCertificate,
     /// `unix://run/redis.sock`
     #[error("a unix socket's path is absolute: write `unix:///path/to.sock`, with three slashes")]
     RelativeSocket,

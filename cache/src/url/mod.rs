@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 mod error;
 mod parse;
 mod percent;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::UrlError;
+pub use tls::{TlsOptions, Verification};
 
 use percent::encode;
 
@@ -38,7 +40,7 @@ pub enum Address {
     },
     /// The path of a unix socket.
     Unix(PathBuf),
-    /// As `Tcp`, by TLS. It is kept and shown; connecting to it is refused with a clear error.
+    /// As `Tcp`, by TLS.
     Tls {
         /// Name or address.
         host: String,
@@ -77,6 +79,8 @@ pub struct RedisUrl {
     username: Option<String>,
     password: Option<String>,
     db: u32,
+    /// Of a `rediss://` URL.
+    tls: Option<Box<TlsOptions>>,
 }
 
 impl RedisUrl {
@@ -93,7 +97,7 @@ impl RedisUrl {
     }
 
     fn of(address: Address) -> Self {
-        Self { address, username: None, password: None, db: 0 }
+        Self { address, username: None, password: None, db: 0, tls: None }
     }
 
     /// The same server, asked with this password (and user; none is the server's default user).
@@ -107,7 +111,7 @@ impl RedisUrl {
     /// The same server with the same login and database, reached by its unix socket.
     #[must_use]
     pub fn by_socket(&self, path: impl Into<PathBuf>) -> Self {
-        Self { address: Address::Unix(path.into()), ..self.clone() }
+        Self { address: Address::Unix(path.into()), tls: None, ..self.clone() }
     }
 
     /// Where the server listens.
@@ -167,6 +171,12 @@ impl RedisUrl {
         matches!(self.address, Address::Tls { .. })
     }
 
+    /// What the URL says of TLS; none unless it asks for TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsOptions> {
+        self.tls.as_deref()
+    }
+
     /// Whether the server is on this machine: a unix socket, `localhost`, or a loopback address. A name
     /// that merely resolves to this machine is not looked up.
     #[must_use]
@@ -204,6 +214,9 @@ impl RedisUrl {
         if self.db != 0 {
             text += if self.path().is_some() { "?db=" } else { "/" };
             text += &self.db.to_string();
+        }
+        if let Some(tls) = &self.tls {
+            text += &tls.written();
         }
         text
     }

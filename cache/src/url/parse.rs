@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::percent::{decode, decoded_bytes};
-use super::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, UrlError};
+use super::{Address, DEFAULT_PORT, MAX_SOCKET_PATH, RedisUrl, TlsOptions, UrlError};
 
 impl FromStr for RedisUrl {
     type Err = UrlError;
@@ -68,7 +68,8 @@ fn network(whole: &str, tls: bool) -> Result<RedisUrl, UrlError> {
         }
     })?;
     let address = if tls { Address::Tls { host, port } } else { Address::Tcp { host, port } };
-    let mut url = RedisUrl { username: login.0, password: login.1, ..RedisUrl::of(address) };
+    let tls = tls.then(Box::<TlsOptions>::default);
+    let mut url = RedisUrl { username: login.0, password: login.1, tls, ..RedisUrl::of(address) };
     let path = path.trim_end_matches('/');
     if !path.is_empty() {
         url.db = database(path)?;
@@ -165,8 +166,12 @@ fn options(url: &mut RedisUrl, query: &str) -> Result<(), UrlError> {
             "db" => url.db = database(value)?,
             "username" => url.username = Some(decode(value, "user")?),
             "password" => url.password = Some(decode(value, "password")?),
+            _ if name.starts_with("ssl_") => match &mut url.tls {
+                Some(tls) => tls.take(name, value)?,
+                None => return Err(UrlError::TlsOptionWithoutTls { option: name.to_owned() }),
+            },
             _ => {}
         }
     }
-    Ok(())
+    url.tls.as_ref().map_or(Ok(()), |tls| tls.check())
 }

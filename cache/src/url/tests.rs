@@ -54,6 +54,50 @@ fn only_addresses_of_this_machine_are_local() {
 }
 
 #[test]
+fn what_a_url_says_of_tls_is_read_in_the_words_of_redis_py() {
+    let got = url(
+        "rediss://h/2?ssl_ca_certs=/a%20b/ca.pem&ssl_ca_path=/etc/certs&ssl_certfile=/c.pem&ssl_keyfile=/k.pem\
+         &ssl_cert_reqs=required&ssl_check_hostname=True&protocol=3",
+    );
+    let tls = got.tls().expect("options");
+    assert_eq!(tls.ca_certs(), Some(Path::new("/a b/ca.pem")));
+    assert_eq!(tls.ca_path(), Some(Path::new("/etc/certs")));
+    assert_eq!((tls.certfile(), tls.keyfile()), (Some(Path::new("/c.pem")), Some(Path::new("/k.pem"))));
+    assert_eq!((tls.verification(), got.db()), (Verification::Full, 2));
+    assert_eq!(
+        got.to_string(),
+        "rediss://h:6379/2?ssl_ca_certs=/a%20b/ca.pem&ssl_ca_path=/etc/certs&ssl_certfile=/c.pem&ssl_keyfile=/k.pem"
+    );
+    let of = |query: &str| url(&format!("rediss://h?{query}")).tls().expect("options").verification();
+    assert_eq!(of(""), Verification::Full);
+    assert_eq!(of("ssl_cert_reqs=optional&ssl_check_hostname=&ssl_ca_certs="), Verification::Full);
+    assert_eq!(of("ssl_check_hostname=no"), Verification::AnyHost);
+    assert_eq!(of("ssl_check_hostname=true&ssl_cert_reqs=none"), Verification::None);
+    assert_ne!(url("rediss://h"), url("rediss://h?ssl_cert_reqs=none"), "they are not the same server");
+    assert_eq!(url("redis://h").tls(), None);
+    assert_eq!(url("rediss://h?ssl_ca_certs=/ca.pem").by_socket("/s"), url("unix:///s"));
+}
+
+#[test]
+fn mistakes_about_tls_are_named_and_nothing_of_it_is_passed_over() {
+    let cases = [
+        ("rediss://h?ssl_cert_reqs=maybe", "`ssl_cert_reqs=maybe`", "`required` or `none`"),
+        ("rediss://h?ssl_cert_reqs=NONE", "`ssl_cert_reqs=NONE`", "`none`"),
+        ("rediss://h?ssl_check_hostname=perhaps", "`ssl_check_hostname=perhaps`", "`true` or `false`"),
+        ("rediss://h?ssl_ca_certs=ca.pem", "`ssl_ca_certs=ca.pem`", "absolute path"),
+        ("rediss://h?ssl_ca_certs=%2", "path", "%25"),
+        ("rediss://h?ssl_ciphers=x", "`ssl_ciphers`", "ssl_ca_certs"),
+        ("rediss://h?ssl_keyfile=/k.pem", "ssl_keyfile", "ssl_certfile"),
+        ("redis://h?ssl_ca_certs=/ca.pem", "`ssl_ca_certs`", "`rediss://`"),
+        ("unix:///s?ssl_cert_reqs=required", "`ssl_cert_reqs`", "`rediss://`"),
+    ];
+    for (text, what, fix) in cases {
+        let error = text.parse::<RedisUrl>().expect_err(text).to_string();
+        assert!(error.contains(what) && error.contains(fix), "{text}: {error}");
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     let cases = [
         ("", UrlError::Empty),
@@ -111,9 +155,17 @@ proptest! {
                 Address::Unix(OsString::from_vec(path).into())
             }),
         ],
+        paths in proptest::collection::vec(proptest::option::of("/\\PC{0,8}"), 4),
+        unverified: bool, any_host: bool,
     ) {
         let username = Some(user).filter(|user| !user.is_empty());
-        let want = RedisUrl { address, username, password, db };
+        let mut paths = paths.into_iter().map(|path| path.map(PathBuf::from));
+        let mut path = || paths.next().flatten();
+        let (ca_certs, ca_path, certfile) = (path(), path(), path());
+        let keyfile = certfile.is_some().then(path).flatten();
+        let tls = TlsOptions { ca_certs, ca_path, certfile, keyfile, unverified, any_host };
+        let tls = matches!(address, Address::Tls { .. }).then(|| Box::new(tls));
+        let want = RedisUrl { address, username, password, db, tls };
         prop_assert_eq!(want.to_full_string().parse::<RedisUrl>(), Ok(want));
     }
 }

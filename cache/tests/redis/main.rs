@@ -3,6 +3,7 @@
 #[cfg(feature = "async")]
 mod asynchronous;
 mod cache;
+mod certificates;
 mod connection;
 #[cfg(feature = "macros")]
 mod decorated;
@@ -16,5 +17,7 @@ mod questions;
 mod request;
 mod server;
 mod stats;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "serde")]
 mod typed;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::certificates::Paper;
 use dontmanage_cache::{Connection, Deadlines, RedisUrl};
 use tempfile::TempDir;
 
@@ -62,6 +63,24 @@ impl Server {
         RedisUrl::tcp("127.0.0.1", self.port)
     }
 
+    /// As [`with`](Self::with), also by TLS, with a certificate for 127.0.0.1 and localhost.
+    pub fn with_tls(paper: &Paper, args: &[&str]) -> (Self, TlsPort) {
+        let port = free_port();
+        let texts = [&paper.certificate, &paper.key, &paper.issuer].map(|path| path.to_string_lossy());
+        let number = port.to_string();
+        let mut all = vec!["--tls-port", &number, "--tls-auth-clients", "no"];
+        all.extend([
+            "--tls-cert-file",
+            &texts[0],
+            "--tls-key-file",
+            &texts[1],
+            "--tls-ca-cert-file",
+            &texts[2],
+        ]);
+        all.extend(args);
+        (Self::with(&all), TlsPort(port))
+    }
+
     /// A connection with a deadline that never gets in a test's way.
     pub fn connection(&self) -> Connection {
         Connection::open(&self.url(), &patient()).expect("the server takes connections")
@@ -97,6 +116,21 @@ impl Drop for Server {
         // SIGKILL also ends a stopped server.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The port of a server that speaks TLS there.
+#[derive(Clone, Copy)]
+pub struct TlsPort(pub u16);
+
+impl TlsPort {
+    pub fn url(self, query: &str) -> RedisUrl {
+        self.url_of("127.0.0.1", query)
+    }
+
+    pub fn url_of(self, host: &str, query: &str) -> RedisUrl {
+        let text = format!("rediss://{host}:{}?{query}", self.0);
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 }
 

@@ -38,6 +38,9 @@ impl Server {
         if !addresses.contains(&server.url) {
             addresses.push(server.url.clone());
         }
+        if let Some(warning) = probe::unverified(&server.url) {
+            context.warn(&warning);
+        }
         Ok(Self { bench, settings, addresses })
     }
 
