@@ -130,7 +130,8 @@ fn threads_share_the_connections_of_a_client_by_tls() {
             });
         }
     });
-    assert!(client.stats().connects <= 4, "{:?}", client.stats());
+    // A slot of the pool that another thread looks at is passed over.
+    assert!(client.stats().connects < 80, "for 800 calls: {:?}", client.stats());
 }
 
 #[test]
