@@ -358,3 +358,14 @@ def test_every_public_name_is_listed():
 
     for module in (face, dontmanage):
         assert set(module.__all__) <= set(dir(module))
+
+
+def test_a_relative_sites_path_is_that_of_where_it_was_given(bench, monkeypatch, tmp_path):
+    monkeypatch.chdir(bench.folder)
+    for given in ("sites", bench.sites.relative_to(bench.folder), "./sites/../sites/"):
+        dontmanage.init("a.test", given)
+        assert dontmanage.local.sites_path == str(bench.sites)
+        assert dontmanage.local.site_path == str(bench.sites / "a.test")
+    monkeypatch.chdir(tmp_path)
+    dontmanage.init("b.test")
+    assert dontmanage.local.site_path == str(bench.sites / "b.test")

@@ -113,6 +113,7 @@ def commands_of_redis_py() -> None:
         pass
     cache.get_vlaue("k")  # type: ignore[attr-defined]
     wrapper = RedisWrapper.from_url("redis://127.0.0.1:13000")
+    assert_type(wrapper, RedisWrapper)
     client: redis.Redis = RedisWrapper()
     assert_type(RedisWrapper().get_value("k", default=1), Any | int)
     del wrapper, client

@@ -49,6 +49,11 @@ if TYPE_CHECKING:
         def __get__(
             self: SiteCachedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None, /
         ) -> SiteCachedFunction[Q, R]: ...
+        # A class method of an object, as some checkers look it up.
+        @overload
+        def __get__(
+            self: SiteCachedFunction[Concatenate[type[S], Q], R], instance: S, owner: type | None = None, /
+        ) -> SiteCachedFunction[Q, R]: ...
         def clear_cache(self) -> None:
             """Forget the answers of all sites, in this process."""
 

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import redis
@@ -18,6 +18,9 @@ import redis.commands.search
 
 from ._core import Cache, Server
 from .sites import server_at
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["RedisWrapper"]
 
@@ -51,6 +54,16 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
         'articles'
         """
         return Search(self, index_name)
+
+    @classmethod
+    def from_url(cls, url: str, *args: Any, **options: Any) -> Self:
+        """A client of the server at a URL; options are redis-py's.
+
+        >>> RedisWrapper.from_url(dontmanage.conf.redis_cache).ping()
+        True
+        """
+        made: Self = super().from_url(url, *args, **options)  # type: ignore[assignment]
+        return made
 
     @classmethod
     def of(cls, server: Server) -> RedisWrapper:

@@ -53,7 +53,8 @@ def init(site: str, sites_path: str | os.PathLike[str] | None = None) -> None:
     >>> dontmanage.cache.make_key("total")
     b'_3f1b8c2a|total'
     """
-    folder = os.fspath(sites_path) if sites_path is not None else find_sites_path()
+    # Whole, for what is read of it after the program has changed its directory.
+    folder = os.path.abspath(sites_path) if sites_path is not None else find_sites_path()
     if folder is None:
         # That of the site before.
         folder = getattr(local, "sites_path", None)

@@ -37,8 +37,7 @@ def setup_cache() -> RedisWrapper:
             "`redis_cache_sentinel_enabled`: under the framework, the cache library follows no Sentinel; "
             "run `bench config set redis_cache.worker_library false`"
         )
-    client: RedisWrapper = RedisWrapper.from_url(conf.get("redis_cache") or DEFAULT_URL)  # type: ignore[assignment]
-    return client
+    return RedisWrapper.from_url(conf.get("redis_cache") or DEFAULT_URL)
 
 
 def __getattr__(name: str) -> Any:
