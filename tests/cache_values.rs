@@ -214,6 +214,10 @@ fn a_signing_key_that_is_none_is_an_error_that_does_not_show_it() {
         "{}",
         output.stderr
     );
+
+    std::fs::remove_file(bench.path("config/cache.key")).expect("a removed file");
+    std::os::unix::fs::symlink("not-mounted", bench.path("config/cache.key")).expect("a link");
+    bench.run(&["cache", "set", "k", "1", "--site", "one"]).code(2).says("what it points at is not there");
 }
 
 #[test]

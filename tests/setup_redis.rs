@@ -232,6 +232,11 @@ fn the_key_that_signs_values_is_made_once_and_privately() {
     assert_eq!(mode(&bench, "config/cache.key"), 0o600);
     assert_eq!(bench.read("config/cache.key"), key);
 
+    // A link to what is not there is no key, and no reason to sign nothing.
+    std::fs::remove_file(bench.path("config/cache.key")).expect("a removed file");
+    std::os::unix::fs::symlink("not-mounted", bench.path("config/cache.key")).expect("a link");
+    bench.run(&["setup", "redis"]).code(1).says("is a link");
+
     let unsigned = bench_with("");
     unsigned.write("bench.toml", "[redis_cache]\nsign = false\n");
     unsigned.run(&["setup", "redis"]).success();

@@ -168,14 +168,33 @@ def test_signed_values_are_not_read_without_the_key(signed, raw):
 
 
 def test_a_key_file_that_cannot_be_read_is_not_taken_for_none(signed):
-    for text in ("", "00", "zz" * 32, "00" * 33):
-        signed.key.write_text(text)
-        with pytest.raises(dontmanage.CacheError):
+    def refused():
+        with pytest.raises(dontmanage.CacheError, match=r"config/cache\.key.*bench setup redis") as raised:
             signed.enter()
+        return str(raised.value)
+
+    for text in ("", "00", "zz" * 32, "00" * 33, "\ufeff" + "00" * 32, "00" * 32 + "\n" + "00" * 32):
+        signed.key.write_text(text)
+        assert "00" * 30 not in refused()
     signed.key.unlink()
     signed.key.mkdir()
-    with pytest.raises(dontmanage.CacheError, match=r"cache\.key"):
-        signed.enter()
+    refused()
+    signed.key.rmdir()
+    os.mkfifo(signed.key)
+    refused()
+    signed.key.unlink()
+    signed.key.symlink_to(signed.key.with_name("not mounted"))
+    refused()
+
+
+def test_a_key_file_that_is_opened_to_others_later_is_told_too(signed, caplog):
+    dontmanage.cache.set_value("k", 1)
+    signed.key.chmod(0o640)
+    signed.enter()
+    assert "chmod 600" in caplog.text
+    caplog.clear()
+    signed.enter()
+    assert not caplog.text, "it is told once"
 
 
 def test_a_new_key_is_used_from_the_next_request_on(signed):

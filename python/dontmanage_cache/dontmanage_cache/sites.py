@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TextIO, TypeVar
 
-    Signature = tuple[int, int, int]
+    Signature = tuple[int, int, int, int]
     T = TypeVar("T")
 
 __all__ = [
@@ -295,6 +295,9 @@ def threshold(conf: dict[str, Any], name: str) -> int | None:
     return bytes_
 
 
+# What `stat` would be imported for.
+TYPE_OF_FILE, REGULAR, FOLDER = 0o170000, 0o100000, 0o040000
+
 # What was read of files of the bench, each with the file's signature then.
 _known: dict[str, tuple[Signature, Any]] = {}
 
@@ -302,9 +305,12 @@ _known: dict[str, tuple[Signature, Any]] = {}
 def unless_known(path: str, encoding: str, read: Callable[[TextIO, int], T]) -> T:
     """What `read` makes of a file and its mode; it is read anew only if it has changed."""
     status = os.stat(path)
-    signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+    signature = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
     known = _known.get(path)
     if known is None or known[0] != signature:
+        if status.st_mode & TYPE_OF_FILE not in (REGULAR, FOLDER):
+            # To open a pipe would be to wait for its other end.
+            raise OSError("it is no regular file")
         with open(path, encoding=encoding) as file:
             known = _known[path] = (signature, read(file, status.st_mode))
     found: T = known[1]
@@ -351,16 +357,25 @@ def signing_key(folder: str | None) -> str | None:
     path = config_file(folder, "cache.key")
     try:
         return unless_known(path, "ascii", read_key)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) and not os.path.islink(path):
+            return None
         # Not to be taken for a bench that does not sign: then anybody's values would be read.
-        raise CacheError(f"`{path}` can't be read: {error}") from error
+        raise CacheError(
+            f"the key that signs the cache's values, `{path}`, can't be read: {error}; put back a copy of it, "
+            "or remove it and run `bench setup redis`, which makes a new one"
+        ) from error
+
+
+HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 def read_key(file: TextIO, mode: int) -> str:
     """The text of a key file."""
     text = file.read(1000)
+    digits = text.removesuffix("\n").removesuffix("\r")
+    if len(digits) != 64 or not HEXADECIMAL.issuperset(digits):
+        raise ValueError("a signing key is 64 hexadecimal digits and a newline")
     if mode & 0o077:
         import logging
 

@@ -135,7 +135,13 @@ fn signing_key(bench: &BenchDir, settings: &Settings) -> Result<Option<SigningKe
         return Ok(None);
     }
     let path = bench.config().join("cache.key");
-    let Some(text) = read_text(&path, KEY_FILE_LIMIT)? else { return Ok(None) };
+    let Some(text) = read_text(&path, KEY_FILE_LIMIT)? else {
+        if path.is_symlink() {
+            // Not to be taken for a bench that does not sign.
+            return Err(bad_key_file(&path, "it is a link, and what it points at is not there"));
+        }
+        return Ok(None);
+    };
     SigningKey::from_file_text(&text).map(Some).map_err(|error| bad_key_file(&path, &error.to_string()))
 }
 

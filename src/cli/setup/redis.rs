@@ -87,7 +87,11 @@ fn make_key(setup: &Setup<'_>, settings: &Settings) -> Result<()> {
 
 /// Who can read the key can sign values that every worker takes.
 fn make_private(setup: &Setup<'_>, path: &Path) -> Result<()> {
-    let Ok(status) = path.metadata() else { return Ok(()) };
+    let Ok(status) = path.metadata() else {
+        let what = "`config/cache.key` is a link, and what it points at can't be read";
+        let fix = "mend the link, or remove it and run `bench setup redis`, which makes a new one";
+        return Err(Problem::new(what).at(path.display()).fix(fix).into());
+    };
     let mode = status.permissions().mode() & 0o777;
     let of_others = mode & 0o077;
     if of_others == 0 {
