@@ -104,36 +104,38 @@ impl<'c> ser::Serializer for Argument<'c> {
         Ok(())
     }
 
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), ShapeError> {
-        self.serialize_unit()
+    fn serialize_unit_struct(self, name: &'static str) -> Result<(), ShapeError> {
+        self.to.named(name, 0);
+        Ok(())
     }
 
     fn serialize_unit_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
     ) -> Result<(), ShapeError> {
-        self.to.named(variant, 0);
+        self.to.named(name, 1).named(variant, 0);
         Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _name: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), ShapeError> {
-        value.serialize(self)
+        // With its name: an enum may have no tag, so that nothing else tells one type from another.
+        self.to.named(name, 1).argument(value).map(drop)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         value: &T,
     ) -> Result<(), ShapeError> {
-        self.to.named(variant, 1).argument(value).map(drop)
+        self.to.named(name, 1).named(variant, 1).argument(value).map(drop)
     }
 
     fn serialize_seq(self, _length: Option<usize>) -> Result<Parts<'c>, ShapeError> {
@@ -144,17 +146,18 @@ impl<'c> ser::Serializer for Argument<'c> {
         Ok(Parts::new(self.to, None))
     }
 
-    fn serialize_tuple_struct(self, _name: &'static str, _length: usize) -> Result<Parts<'c>, ShapeError> {
-        Ok(Parts::new(self.to, None))
+    fn serialize_tuple_struct(self, name: &'static str, _length: usize) -> Result<Parts<'c>, ShapeError> {
+        Ok(Parts::new(self.to, Some(name)))
     }
 
     fn serialize_tuple_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         _length: usize,
     ) -> Result<Parts<'c>, ShapeError> {
+        self.to.named(name, 1);
         Ok(Parts::new(self.to, Some(variant)))
     }
 
@@ -162,17 +165,18 @@ impl<'c> ser::Serializer for Argument<'c> {
         Ok(Pairs { to: self.to, all: Vec::new(), key: None })
     }
 
-    fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Parts<'c>, ShapeError> {
-        Ok(Parts::new(self.to, None))
+    fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Parts<'c>, ShapeError> {
+        Ok(Parts::new(self.to, Some(name)))
     }
 
     fn serialize_struct_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         _length: usize,
     ) -> Result<Parts<'c>, ShapeError> {
+        self.to.named(name, 1);
         Ok(Parts::new(self.to, Some(variant)))
     }
 }
@@ -180,14 +184,15 @@ impl<'c> ser::Serializer for Argument<'c> {
 /// Items, or fields with their names; counted once they are all there.
 struct Parts<'c> {
     to: &'c mut Canonical,
-    variant: Option<&'static str>,
+    /// That of a struct or variant.
+    name: Option<&'static str>,
     encoded: Canonical,
     count: usize,
 }
 
 impl<'c> Parts<'c> {
-    fn new(to: &'c mut Canonical, variant: Option<&'static str>) -> Self {
-        Self { to, variant, encoded: Canonical::new(), count: 0 }
+    fn new(to: &'c mut Canonical, name: Option<&'static str>) -> Self {
+        Self { to, name, encoded: Canonical::new(), count: 0 }
     }
 
     fn add<T: Serialize + ?Sized>(&mut self, part: &T) -> Result<(), ShapeError> {
@@ -196,8 +201,8 @@ impl<'c> Parts<'c> {
     }
 
     fn finish(self) {
-        match self.variant {
-            Some(variant) => self.to.named(variant, self.count),
+        match self.name {
+            Some(name) => self.to.named(name, self.count),
             None => self.to.list(self.count),
         };
         self.to.append(&self.encoded);
@@ -329,6 +334,69 @@ mod tests {
             for (other_at, other) in different.iter().enumerate() {
                 assert_eq!(one == other, at == other_at, "{at} {other_at}");
             }
+        }
+    }
+
+    #[derive(Serialize)]
+    struct UserId(u32);
+
+    #[derive(Serialize)]
+    struct OrderId(u32);
+
+    #[derive(Serialize)]
+    struct Kelvin {
+        degrees: u32,
+    }
+
+    #[derive(Serialize)]
+    struct Celsius {
+        degrees: u32,
+    }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct Other;
+
+    #[derive(Serialize)]
+    enum Round {
+        Point,
+        Line(i32),
+    }
+
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        User(UserId),
+        Order(OrderId),
+        Hot(Kelvin),
+        Cold(Celsius),
+        Unit(Unit),
+        Other(Other),
+        Shape(Shape),
+        Round(Round),
+        Plain(u32),
+    }
+
+    #[test]
+    fn types_are_told_apart_where_an_enum_has_no_tag() {
+        let different = [
+            Untagged::User(UserId(1)),
+            Untagged::Order(OrderId(1)),
+            Untagged::Plain(1),
+            Untagged::Hot(Kelvin { degrees: 1 }),
+            Untagged::Cold(Celsius { degrees: 1 }),
+            Untagged::Unit(Unit),
+            Untagged::Other(Other),
+            Untagged::Shape(Shape::Point),
+            Untagged::Round(Round::Point),
+            Untagged::Shape(Shape::Line(1)),
+            Untagged::Round(Round::Line(1)),
+        ];
+        let different: Vec<_> = different.into_iter().map(bytes).collect();
+        for (at, one) in different.iter().enumerate() {
+            assert!(!different[..at].contains(one), "{at}");
         }
     }
 

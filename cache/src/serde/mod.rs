@@ -18,7 +18,7 @@
 //! `bytearray` for bytes or `Vec<u8>`, an `int` that fits for any number, and for a float also a whole
 //! number that a float holds exactly. Nothing else is converted: a `str` is no number, a `float` no `int`.
 //!
-//! An `Option` of an `Option`, or of `()`, can't tell its two ways of being empty apart.
+//! A `Some` of nothing (`Some(None)`, `Some(())`) is refused: it would come back as `None`.
 
 mod de;
 mod error;

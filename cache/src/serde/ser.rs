@@ -64,7 +64,10 @@ impl ser::Serializer for ToValue {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Value, ShapeError> {
-        value.serialize(self)
+        match value.serialize(self)? {
+            Value::None => Err(ShapeError::new("`Some` of nothing would come back as `None`")),
+            value => Ok(value),
+        }
     }
 
     fn serialize_unit(self) -> Result<Value, ShapeError> {

@@ -107,6 +107,110 @@ fn structs_are_dicts_and_variants_are_named() {
     both_ways(Kind::Paid(hour), "{'Paid': datetime.timedelta(seconds=3600)}");
 }
 
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+struct Flat {
+    number: u64,
+    #[serde(flatten)]
+    rest: Times,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+struct Times {
+    day: Date,
+    at: Time,
+    moment: Option<DateTime>,
+    took: Timedelta,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "type")]
+enum Tagged {
+    Times(Times),
+    Day { day: Date },
+    Nothing,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(tag = "type", content = "of")]
+enum Beside {
+    Times(Times),
+    Two(Date, Time),
+    Nothing,
+}
+
+#[derive(Serialize, Deserialize, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Day(Date),
+    Moment(DateTime),
+    Took(Timedelta),
+    Number(i32),
+    Text(String),
+}
+
+#[test]
+fn dates_and_times_come_back_however_an_enum_is_tagged() {
+    let day = Date::new(2026, 11, 23).expect("a day");
+    let offset = UtcOffset::new(Timedelta::new(0, -5400, 0).expect("a delta"), None).expect("an offset");
+    let at = Time::new(1, 2, 3, 4).expect("a time").with_offset(Some(offset));
+    let took = Timedelta::new(-3, 4, 0).expect("a delta");
+    let times = Times { day, at: at.clone(), moment: Some(DateTime::new(day, at.clone())), took };
+    let shown = "'day': datetime.date(2026, 11, 23), 'at': datetime.time(1, 2, 3, 4, \
+        tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=81000))), \
+        'moment': datetime.datetime(2026, 11, 23, 1, 2, 3, 4, \
+        tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=81000))), \
+        'took': datetime.timedelta(days=-3, seconds=4)";
+    both_ways(
+        Flat { number: u64::MAX, rest: times.clone() },
+        &format!("{{'number': {}, {shown}}}", u64::MAX),
+    );
+    both_ways(Tagged::Times(times.clone()), &format!("{{'type': 'Times', {shown}}}"));
+    both_ways(Tagged::Day { day }, "{'type': 'Day', 'day': datetime.date(2026, 11, 23)}");
+    both_ways(Tagged::Nothing, "{'type': 'Nothing'}");
+    both_ways(Beside::Times(times), &format!("{{'type': 'Times', 'of': {{{shown}}}}}"));
+    both_ways(Beside::Nothing, "{'type': 'Nothing'}");
+    for value in [
+        Untagged::Day(day),
+        Untagged::Moment(DateTime::new(day, Time::new(0, 0, 0, 0).expect("midnight"))),
+        Untagged::Took(took),
+        Untagged::Number(3),
+        Untagged::Text("2026".to_owned()),
+    ] {
+        let shown = to_value(&value).expect("a value").to_string();
+        both_ways(value, &shown);
+    }
+    let text = serde_json::to_string(&(day, at)).expect("JSON");
+    assert_eq!(text, "[[2026,11,23],[1,2,3,4,false,[[-1,81000,0],null]]]");
+    assert_eq!(serde_json::from_str::<Date>("[2026, 11, 23]").expect("parts"), day);
+    assert_eq!(serde_json::from_str::<Date>("\"2026-11-23\"").expect("text"), day);
+    assert!(serde_json::from_str::<Date>("\"2026-11-33\"").is_err());
+}
+
+#[test]
+fn some_of_nothing_is_refused_and_not_taken_for_none() {
+    #[derive(Serialize)]
+    struct Changes {
+        name: Option<Option<String>>,
+    }
+
+    for refused in [
+        to_value(&Some(())),
+        to_value(&Some(Unit)),
+        to_value(&Some(None::<i32>)),
+        to_value(&[Some(None::<i32>)]),
+        to_value(&Some(Some(None::<i32>))),
+    ] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.ends_with("`Some` of nothing would come back as `None`"), "{error}");
+    }
+    let error = to_value(&Changes { name: Some(None) }).unwrap_err().to_string();
+    assert!(error.starts_with("at `name`: "), "{error}");
+    both_ways(Some(Some(1)), "1");
+    both_ways(None::<Option<i32>>, "None");
+    both_ways(Some(vec![(), ()]), "[None, None]");
+    both_ways(Ok::<(), i32>(()), "{'Ok': None}");
+}
+
 #[test]
 fn dates_and_times_keep_their_kind() {
     let date = Date::new(2026, 11, 23).expect("a day");

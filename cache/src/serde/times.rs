@@ -1,10 +1,13 @@
 //! Dates and times keep their kind: their types are newtype structs of parts under names that only our
-//! own serializer and deserializer know. In any other format they are those parts.
+//! own serializer and deserializer know. In any other format they are those parts; and where serde itself
+//! holds a value until it knows what it is for (an enum with its tag inside or without one, what is
+//! flattened), it holds their text, in which no `fold` and no name of an offset stands.
 
 use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 
 use super::error::ShapeError;
 use crate::value::{Date, DateTime, Time, TimeError, Timedelta, UtcOffset, Value};
@@ -19,7 +22,7 @@ type DeltaParts = (i32, u32, u32);
 type TimeParts = (u8, u8, u8, u32, bool, Option<(DeltaParts, Option<String>)>);
 
 /// A type that is made of parts.
-trait Parts: Sized {
+trait Parts: Sized + FromStr<Err = TimeError> {
     const NAME: &'static str;
     const WHAT: &'static str;
     type Parts: Serialize + for<'de> Deserialize<'de>;
@@ -133,7 +136,14 @@ impl<'de, T: Parts> Visitor<'de> for PartsOf<T> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_any(self);
+        }
         T::from_parts(Deserialize::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {

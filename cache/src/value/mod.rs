@@ -4,6 +4,7 @@ mod big_int;
 mod from;
 mod show;
 mod time;
+mod time_text;
 
 pub use big_int::{BigInt, BigIntError};
 pub use time::{Date, DateTime, Time, TimeError, Timedelta, UtcOffset};

@@ -18,6 +18,9 @@ pub enum TimeError {
     /// An offset of a day or more.
     #[error("an offset from UTC is less than a day")]
     Offset,
+    /// A text that does not show the date or time as the type shows it.
+    #[error("the text is not that of such a date or time")]
+    Text,
 }
 
 /// A day.

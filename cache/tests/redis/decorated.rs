@@ -186,6 +186,30 @@ fn errors_are_not_kept_and_answers_are() {
     });
 }
 
+#[redis_cache]
+fn permitted(number: u32) -> Option<()> {
+    ran();
+    (number > 0).then_some(())
+}
+
+#[redis_cache]
+fn changed_to(number: u32) -> Option<Option<u32>> {
+    ran();
+    (number > 0).then(|| number.checked_sub(2))
+}
+
+#[test]
+fn an_answer_that_would_come_back_as_another_is_computed_each_time() {
+    on_a_site(|_| {
+        for _ in 0..2 {
+            assert_eq!((permitted(0), permitted(1)), (None, Some(())));
+            assert_eq!((changed_to(0), changed_to(1), changed_to(2)), (None, Some(None), Some(Some(0))));
+        }
+        assert_eq!(runs(|| (permitted(0), changed_to(0), changed_to(2))), 0);
+        assert_eq!(runs(|| (permitted(1), changed_to(1))), 2);
+    });
+}
+
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 struct Order {
     day: Date,
