@@ -189,6 +189,7 @@ fn dates_and_times_come_back_however_an_enum_is_tagged() {
 #[test]
 fn some_of_nothing_is_refused_and_not_taken_for_none() {
     #[derive(Serialize)]
+    #[expect(clippy::option_option, reason = "what is tried")]
     struct Changes {
         name: Option<Option<String>>,
     }

@@ -193,6 +193,7 @@ fn permitted(number: u32) -> Option<()> {
 }
 
 #[redis_cache]
+#[expect(clippy::option_option, reason = "what is tried")]
 fn changed_to(number: u32) -> Option<Option<u32>> {
     ran();
     (number > 0).then(|| number.checked_sub(2))
