@@ -400,3 +400,31 @@ def test_names_that_are_no_text_are_answered_as_the_cache_answers_them(cache):
     assert asyncio.run(acache.lpush("l", value="a")) == 1
     assert asyncio.run(acache.rpush("l", "b", value=bytearray(b"c"))) == 3
     assert cache.lrange("l", 0, -1) == [b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("no", [False, None, 0])
+def test_what_is_no_may_be_false_none_or_nought(bench, no):
+    async def main() -> None:
+        await acache.set_value("k", 1, None, None, no, cache_locally=no)
+        assert await acache.get_value("k", None, None, no, no) == 1
+        assert await acache.exists("k", shared=no) == 1
+        assert await acache.get_values(["k"], None, no, use_local_cache=no) == {"k": 1}
+        await acache.hset("h", "f", 1, no, cache_locally=no)
+        assert await acache.hget("h", "f", None, no) == 1
+        assert await acache.lpush("l", 1, shared=no) == 1
+        await acache.delete_value(bench.full("k"), make_keys=no)
+        assert await acache.exists("k", "h", "l") == 2
+
+    asyncio.run(main())
+
+
+def test_what_is_neither_yes_nor_no_is_told_here_too():
+    for call in (
+        lambda: acache.hdel("h", "a", "b"),
+        lambda: acache.get_value("k", None, None, 60),
+        lambda: acache.set_value("k", 1, cache_locally=2),
+        lambda: acache.delete_value("k", make_keys="x"),
+        lambda: acache.exists("k", shared="x"),
+    ):
+        with pytest.raises(TypeError, match="True or False, not"):
+            asyncio.run(call())

@@ -1009,3 +1009,10 @@ def test_an_interrupt_ends_a_wait_for_another_caller(bench, cache, raw):
         follower.send_signal(2)
         assert follower.stdout.readline() == "interrupted\n"
         cache.set_value("go on", 1)
+
+
+def test_what_is_neither_yes_nor_no_is_told_at_decoration():
+    for options in ({"shared": "x"}, {"shared": 60}, {"ignore_self": "x"}):
+        with pytest.raises(TypeError, match="True or False, not"):
+            redis_cache(**options)(len)
+    assert redis_cache(shared=0, ignore_self=None)(len)("abc") == 3

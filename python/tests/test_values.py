@@ -298,3 +298,49 @@ def test_bare_values_are_plain_pickles_both_ways(redis_server, tmp_path, raw):
     assert raw.get(bench.full("k")) == pickle.dumps({"a": 1}, 5)
     cache.hset("h", "f", [1])
     assert pickle.loads(raw.hget(bench.full("h"), "f")) == [1]
+
+
+@pytest.mark.parametrize("no", [False, None, 0])
+def test_what_is_no_may_be_false_none_or_nought(bench, cache, raw, no):
+    """As programs have it from elsewhere: a check field is 0 or 1, an argument left out is None."""
+    cache.set_value("k", 1, None, None, no)
+    assert cache.get_value("k", None, None, no, no) == 1
+    assert cache.make_key("k", None, no) == bench.full("k")
+    assert cache.exists("k", shared=no) == 1
+    assert cache.get_values(["k"], None, no, use_local_cache=no) == {"k": 1}
+    assert cache.get_keys("k", None, no) == [bench.full("k")]
+    cache.hset("h", "f", 1, no, cache_locally=no)
+    assert cache.hget("h", "f", None, no) == 1
+    assert cache.hexists("h", "f", no) is True
+    assert cache.hdel("h", "f", no) == 1
+    assert cache.lpush("l", 1, shared=no) == 1
+    assert cache.sadd("s", 1, shared=no) == 1
+    assert raw.exists(bench.full("l"), bench.full("s")) == 2
+    cache.delete_value("k", None, True, no)
+    assert cache.delete_values(["l", "s"], None, no) == 2
+    cache.set_value("k", 1)
+    cache.delete_value(bench.full("k"), make_keys=no)
+    assert cache.get_value("k") is None
+
+
+def test_what_is_yes_may_be_one(bench, cache, raw):
+    key = f"{bench.prefix} shared"
+    cache.set_value(key, 1, shared=1)
+    assert cache.make_key(key, None, 1) == key
+    assert raw.exists(key)
+    raw.delete(key)
+    assert cache.get_value(key, None, None, 1, 1) is None, "the server was asked"
+    cache.delete_value("k", None, 1)
+
+
+@pytest.mark.parametrize("neither", ["b", 60, 2, 1.0, [], -1])
+def test_what_is_neither_yes_nor_no_is_told(cache, neither):
+    """Such as a second field for `hdel`, or a lifetime in the wrong place."""
+    for call in (
+        lambda: cache.hdel("h", "a", neither),
+        lambda: cache.get_value("k", None, None, neither),
+        lambda: cache.make_key("k", shared=neither),
+        lambda: cache.set_value("k", 1, cache_locally=neither),
+    ):
+        with pytest.raises(TypeError, match=f"True or False, not .?{type(neither).__name__}"):
+            call()

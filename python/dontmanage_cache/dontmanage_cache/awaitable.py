@@ -199,7 +199,9 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.get_value("answer", compute, expires_in_sec=60))
         42
         """
-        local = use_local_cache and not expires
+        local = use_local_cache is True and expires is False
+        if not local:
+            local = yes(use_local_cache) and not yes(expires)
         value = self._asker.find(key, user, shared, local)
         if type(value) is Pending:
             await value.future
@@ -247,7 +249,7 @@ class AsyncCache:
         >>> import dontmanage_cache as dontmanage
         >>> asyncio.run(dontmanage.acache.delete_value(["key", "other"]))
         """
-        await answer(self._asker.delete(keys, user, shared or not make_keys))
+        await answer(self._asker.delete(keys, user, shared or not yes(make_keys)))
 
     async def delete_key(
         self, keys: Keys, user: User = None, make_keys: bool = True, shared: bool = False
@@ -281,7 +283,7 @@ class AsyncCache:
         >>> asyncio.run(dontmanage.acache.exists("no such key", "nor this"))
         0
         """
-        return await answer(self._asker.exist(names, user, bool(shared)))
+        return await answer(self._asker.exist(names, user, yes(shared)))
 
     async def get_values(
         self,
@@ -728,6 +730,13 @@ async def answer(asked: Pending[T] | T) -> T:
         await asked.future
         return asked.result()
     return asked
+
+
+def yes(given: Any) -> bool:
+    """Yes or no, as the cache takes it."""
+    if given is None or isinstance(given, bool) or (isinstance(given, int) and 0 <= given <= 1):
+        return bool(given)
+    raise TypeError(f"this is True or False, not {type(given).__name__}")
 
 
 def refuse_several_fields(options: dict[str, Any]) -> None:

@@ -185,7 +185,7 @@ def cached(
         ttl=ttl,
         stale=stale,
         user=user or None,
-        shared=bool(shared),
+        shared=shared,
         wait=patience(lock),
         awaits=awaits,
         ignores_self=ignore_self,

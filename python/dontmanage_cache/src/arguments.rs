@@ -132,3 +132,20 @@ pub fn refuse_several_fields(options: Option<&Bound<'_, PyDict>>) -> PyResult<()
     }
     Ok(())
 }
+
+/// Yes or no, as programs of the framework say it: check fields are 0 or 1, and what is left out is None. No
+/// other number, which was meant for another place.
+pub fn yes(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(truth) = given.cast::<PyBool>() {
+        return Ok(truth.is_true());
+    }
+    if given.is_none() {
+        return Ok(false);
+    }
+    if given.is_instance_of::<PyInt>()
+        && let Ok(number @ 0..=1) = given.extract::<u8>()
+    {
+        return Ok(number == 1);
+    }
+    Err(PyTypeError::new_err(format!("this is True or False, not {}", given.get_type().name()?)))
+}

@@ -8,6 +8,7 @@ use pyo3::types::PyTuple;
 
 use super::crew::{Pace, Work};
 use super::reactor::Reactor;
+use crate::arguments::yes;
 use crate::cache::{Cache, Here};
 use crate::full_key::Whose;
 
@@ -34,8 +35,8 @@ impl Asker {
         &self,
         key: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
-        local: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] local: bool,
     ) -> Answered<'py> {
         self.find_value(key, Whose { user, shared }, local)
     }
@@ -47,14 +48,19 @@ impl Asker {
         value: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
         expires_in_sec: Option<Any<'_, 'py>>,
-        shared: bool,
-        local: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] local: bool,
     ) -> Answered<'py> {
         self.store_value(key, value, Whose { user, shared }, expires_in_sec, local)
     }
 
     /// Removes values. How many there were.
-    fn delete<'py>(&self, keys: Any<'_, 'py>, user: Option<Any<'_, 'py>>, shared: bool) -> Answered<'py> {
+    fn delete<'py>(
+        &self,
+        keys: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.delete_values(keys, Whose { user, shared })
     }
 
@@ -64,7 +70,7 @@ impl Asker {
         key: Any<'_, 'py>,
         time: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.expire_value(key, time, Whose { user, shared })
     }
@@ -74,7 +80,7 @@ impl Asker {
         &self,
         names: &Bound<'py, PyTuple>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.count_existing(names, Whose { user, shared })
     }
@@ -84,8 +90,8 @@ impl Asker {
         &self,
         keys: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
-        local: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] local: bool,
     ) -> Answered<'py> {
         self.find_values(keys, Whose { user, shared }, local)
     }
@@ -96,13 +102,18 @@ impl Asker {
         values: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
         expires_in_sec: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.store_values(values, Whose { user, shared }, expires_in_sec)
     }
 
     /// The full keys that begin with a text.
-    fn keys<'py>(&self, text: Any<'_, 'py>, user: Option<Any<'_, 'py>>, shared: bool) -> Answered<'py> {
+    fn keys<'py>(
+        &self,
+        text: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.keys_beginning(text, Whose { user, shared })
     }
 
@@ -111,13 +122,18 @@ impl Asker {
         &self,
         text: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.delete_beginning(text, Whose { user, shared })
     }
 
     /// A field of a hash, or what stands for none.
-    fn find_field<'py>(&self, name: Any<'_, 'py>, field: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn find_field<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        field: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.find_in_hash(name, field, shared)
     }
 
@@ -127,34 +143,53 @@ impl Asker {
         name: Any<'_, 'py>,
         field: Any<'_, 'py>,
         value: Any<'_, 'py>,
-        shared: bool,
-        local: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] local: bool,
     ) -> Answered<'py> {
         self.store_in_hash(name, field, value, shared, local)
     }
 
     /// All fields of a hash.
-    fn fields<'py>(&self, name: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn fields<'py>(&self, name: Any<'_, 'py>, #[pyo3(from_py_with = yes)] shared: bool) -> Answered<'py> {
         self.all_fields(name, shared)
     }
 
     /// Whether a hash has a field.
-    fn has_field<'py>(&self, name: Any<'_, 'py>, field: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn has_field<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        field: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.is_in_hash(name, field, shared)
     }
 
     /// The field names of a hash.
-    fn field_names<'py>(&self, name: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn field_names<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.names_in_hash(name, shared)
     }
 
     /// Removes fields of a hash.
-    fn delete_fields<'py>(&self, name: Any<'_, 'py>, fields: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn delete_fields<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        fields: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.delete_in_hash(name, fields, shared)
     }
 
     /// Removes a field from several hashes.
-    fn delete_field_of<'py>(&self, names: Any<'_, 'py>, field: Any<'_, 'py>, shared: bool) -> Answered<'py> {
+    fn delete_field_of<'py>(
+        &self,
+        names: Any<'_, 'py>,
+        field: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> Answered<'py> {
         self.delete_in_hashes(names, field, shared)
     }
 
@@ -163,7 +198,7 @@ impl Asker {
         &self,
         text: Any<'_, 'py>,
         field: Any<'_, 'py>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.delete_in_hashes_beginning(text, field, shared)
     }
@@ -175,7 +210,7 @@ impl Asker {
         name: Any<'_, 'py>,
         words: &Bound<'py, PyTuple>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> Answered<'py> {
         self.ask_members(command, name, words, Whose { user, shared })
     }

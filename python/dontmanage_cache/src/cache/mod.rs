@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::arguments::{and_one, refuse_several_fields};
+use crate::arguments::{and_one, refuse_several_fields, yes};
 use crate::full_key::{self, Whose};
 use crate::server::Server;
 use crate::statistics;
@@ -90,7 +90,7 @@ impl Cache {
         &self,
         key: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         if shared {
             return Ok(key.clone());
@@ -172,9 +172,9 @@ impl Cache {
         key: Any<'_, 'py>,
         generator: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
-        expires: bool,
-        shared: bool,
-        use_local_cache: bool,
+        #[pyo3(from_py_with = yes)] expires: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] use_local_cache: bool,
         default: Option<Any<'_, 'py>>,
         expires_in_sec: Option<Any<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -198,8 +198,8 @@ impl Cache {
         val: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
         expires_in_sec: Option<Any<'_, 'py>>,
-        shared: bool,
-        cache_locally: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] cache_locally: bool,
     ) -> PyResult<()> {
         self.set_one(key, val, Whose { user, shared }, expires_in_sec, cache_locally)
     }
@@ -218,8 +218,8 @@ impl Cache {
         &self,
         keys: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
-        make_keys: bool,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] make_keys: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<()> {
         self.delete_several(keys, Whose { user, shared: shared || !make_keys }).map(drop)
     }
@@ -236,8 +236,8 @@ impl Cache {
         &self,
         keys: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
-        make_keys: bool,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] make_keys: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<()> {
         self.delete_value(keys, user, make_keys, shared)
     }
@@ -256,7 +256,7 @@ impl Cache {
         key: &Bound<'_, PyAny>,
         time: Option<&Bound<'_, PyAny>>,
         user: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Option<bool>> {
         self.expire_one(key, time, Whose { user, shared })
     }
@@ -273,9 +273,9 @@ impl Cache {
         &self,
         names: &Bound<'_, PyTuple>,
         user: Option<&Bound<'_, PyAny>>,
-        shared: Option<bool>,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<u64> {
-        self.count_existing(names, Whose { user, shared: shared.unwrap_or_default() })
+        self.count_existing(names, Whose { user, shared })
     }
 
     /// The values of several keys, in one round trip: a dict of those that there are.
@@ -290,8 +290,8 @@ impl Cache {
         &self,
         keys: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
-        use_local_cache: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] use_local_cache: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.get_several(keys, Whose { user, shared }, use_local_cache)
     }
@@ -309,7 +309,7 @@ impl Cache {
         values: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
         expires_in_sec: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<()> {
         self.set_several(values, Whose { user, shared }, expires_in_sec)
     }
@@ -326,7 +326,7 @@ impl Cache {
         &self,
         keys: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<u64> {
         self.delete_several(keys, Whose { user, shared })
     }
@@ -344,7 +344,7 @@ impl Cache {
         &self,
         key: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, pyo3::types::PyList>> {
         self.keys_beginning(key, Whose { user, shared })
     }
@@ -361,7 +361,7 @@ impl Cache {
         &self,
         key: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<u64> {
         self.delete_beginning(key, Whose { user, shared })
     }
@@ -378,7 +378,7 @@ impl Cache {
         &self,
         key: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         self.values_beginning(key, Whose { user, shared })
     }
@@ -397,9 +397,9 @@ impl Cache {
         name: &Bound<'_, PyAny>,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
         _more: &Bound<'_, PyTuple>,
-        cache_locally: bool,
+        #[pyo3(from_py_with = yes)] cache_locally: bool,
         options: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         refuse_several_fields(options)?;
@@ -421,7 +421,7 @@ impl Cache {
         name: Any<'_, 'py>,
         key: Any<'_, 'py>,
         generator: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
         default: Option<Any<'_, 'py>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.get_field(name, key, generator, shared, default)
@@ -436,7 +436,11 @@ impl Cache {
     /// {'name': 'Admin', 'email': 'admin@example.com'}
     /// ```
     #[pyo3(signature = (name, shared=false))]
-    fn hgetall<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, PyDict>> {
+    fn hgetall<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
         self.all_fields(name, shared)
     }
 
@@ -448,7 +452,12 @@ impl Cache {
     /// (True, False)
     /// ```
     #[pyo3(signature = (name, key, shared=false))]
-    fn hexists(&self, name: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<bool> {
+    fn hexists(
+        &self,
+        name: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<bool> {
         self.has_field(name, key, shared)
     }
 
@@ -460,7 +469,11 @@ impl Cache {
     /// [b'name']
     /// ```
     #[pyo3(signature = (name, shared=false))]
-    fn hkeys<'py>(&self, name: Any<'_, 'py>, shared: bool) -> PyResult<Bound<'py, pyo3::types::PyList>> {
+    fn hkeys<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, pyo3::types::PyList>> {
         self.field_names(name, shared)
     }
 
@@ -478,7 +491,7 @@ impl Cache {
         &self,
         name: &Bound<'_, PyAny>,
         keys: &Bound<'_, PyAny>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
         pipeline: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         self.delete_fields(name, keys, shared, pipeline)
@@ -493,7 +506,12 @@ impl Cache {
     /// 2
     /// ```
     #[pyo3(signature = (names, key, shared=false))]
-    fn hdel_names(&self, names: &Bound<'_, PyAny>, key: &Bound<'_, PyAny>, shared: bool) -> PyResult<u64> {
+    fn hdel_names(
+        &self,
+        names: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
         self.delete_field_of(names, key, shared)
     }
 
@@ -510,7 +528,7 @@ impl Cache {
         &self,
         name_starts_with: &Bound<'_, PyAny>,
         key: &Bound<'_, PyAny>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<u64> {
         self.delete_field_beginning(name_starts_with, key, shared)
     }
@@ -530,7 +548,7 @@ impl Cache {
         values: &Bound<'py, PyTuple>,
         value: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.write_members("LPUSH", key, &and_one(values, value)?, Whose { user, shared })
     }
@@ -550,7 +568,7 @@ impl Cache {
         values: &Bound<'py, PyTuple>,
         value: Option<Any<'_, 'py>>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.write_members("RPUSH", key, &and_one(values, value)?, Whose { user, shared })
     }
@@ -569,7 +587,7 @@ impl Cache {
         key: Any<'_, 'py>,
         count: Option<i64>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.take("LPOP", key, count, Whose { user, shared })
     }
@@ -588,7 +606,7 @@ impl Cache {
         key: Any<'_, 'py>,
         count: Option<i64>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.take("RPOP", key, count, Whose { user, shared })
     }
@@ -602,7 +620,12 @@ impl Cache {
     /// (3, 0)
     /// ```
     #[pyo3(signature = (key, *, user=None, shared=false))]
-    fn llen(&self, key: &Bound<'_, PyAny>, user: Option<&Bound<'_, PyAny>>, shared: bool) -> PyResult<i64> {
+    fn llen(
+        &self,
+        key: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<i64> {
         self.count_members("LLEN", key, Whose { user, shared })
     }
 
@@ -621,7 +644,7 @@ impl Cache {
         start: i64,
         stop: i64,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.range(key, start, stop, Whose { user, shared })
     }
@@ -643,7 +666,7 @@ impl Cache {
         start: i64,
         stop: i64,
         user: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<bool> {
         self.trim(key, start, stop, Whose { user, shared })
     }
@@ -660,7 +683,7 @@ impl Cache {
         name: Any<'_, 'py>,
         values: &Bound<'py, PyTuple>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.write_members("SADD", name, values, Whose { user, shared })
     }
@@ -679,7 +702,7 @@ impl Cache {
         name: Any<'_, 'py>,
         values: &Bound<'py, PyTuple>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.write_members("SREM", name, values, Whose { user, shared })
     }
@@ -698,7 +721,7 @@ impl Cache {
         name: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
         user: Option<&Bound<'_, PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<bool> {
         self.has_member(name, value, Whose { user, shared })
     }
@@ -717,7 +740,7 @@ impl Cache {
         name: Any<'_, 'py>,
         count: Option<i64>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.take("SPOP", name, count, Whose { user, shared })
     }
@@ -736,7 +759,7 @@ impl Cache {
         name: Any<'_, 'py>,
         count: Option<i64>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.any_member(name, count, Whose { user, shared })
     }
@@ -754,7 +777,7 @@ impl Cache {
         &self,
         name: Any<'_, 'py>,
         user: Option<Any<'_, 'py>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
     ) -> PyResult<Bound<'py, pyo3::types::PySet>> {
         self.all_members(name, Whose { user, shared })
     }

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::bound::BoundCachedFunction;
 use super::signature::{Parameters, Signature};
-use crate::arguments::lifetime;
+use crate::arguments::{lifetime, yes};
 use crate::cache::{Cache, Here, left};
 use crate::context::no_site;
 use crate::error::NoSiteError;
@@ -91,11 +91,11 @@ impl CachedFunction {
         takes_more: bool,
         takes_more_by_name: bool,
         wraps: bool,
-        ignores_self: bool,
+        #[pyo3(from_py_with = yes)] ignores_self: bool,
         ttl: Option<&Bound<'_, PyAny>>,
         stale: Option<&Bound<'_, PyAny>>,
         user: Option<Py<PyAny>>,
-        shared: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
         wait: f64,
         awaits: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
