@@ -11,7 +11,8 @@ use crate::key::{Key, KeyPrefix};
 use crate::lifetime::{Lifetime, Ttl};
 use crate::local_copy::LocalCopy;
 use crate::pickle::{PickleError, UnpicklableError};
-use crate::request::Local;
+use crate::request::{Local, Watch};
+use crate::shared_copy::Changed;
 use crate::signing_key::SigningKey;
 use crate::store::Store;
 use crate::strict::Strict;
@@ -452,12 +453,17 @@ impl Cache {
     pub fn flush(&self) -> Result<FlushReport, FlushError> {
         let report = Flush::of([self.prefix.clone()]).run(&self.client);
         if let Some(local) = &self.local {
-            local.change(LocalCopy::clear);
+            local.change(Changed::Any, LocalCopy::clear);
         }
         report
     }
 
     /// A write that was not done is dropped and counted; nothing else about it concerns a worker.
+    /// In a request: what watches its copy, to be asked for before the server is asked or told anything.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.local.as_ref().map(Local::watch)
+    }
+
     fn written<T: Default>(&self, result: Result<T, CacheError>) -> T {
         result.unwrap_or_else(|_| {
             self.client.counters().dropped_writes.add();

@@ -101,6 +101,7 @@ mod scan;
 #[cfg(feature = "serde")]
 pub mod serde;
 mod server_error;
+mod shared_copy;
 mod signing_key;
 mod stats;
 mod store;
@@ -143,6 +144,7 @@ pub use questions::{Answer, Question};
 pub use request::Request;
 pub use resp::{ProtocolError, Reply, ReplyRef};
 pub use server_error::{ServerError, ServerErrorKind};
+pub use shared_copy::{Changed, SharedCopy};
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use stats::{Refusals, ServerState, Stats, Unreadable};
 pub use store::{Found, Store};

@@ -70,6 +70,25 @@ pub enum Ttl {
     Left(Duration),
 }
 
+impl Ttl {
+    /// The time left so much later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dontmanage_cache::Ttl;
+    ///
+    /// assert_eq!(Ttl::Left(Duration::from_secs(3)).after(Duration::from_secs(1)), Ttl::Left(Duration::from_secs(2)));
+    /// assert_eq!(Ttl::Unlimited.after(Duration::from_secs(1)), Ttl::Unlimited);
+    /// ```
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        match self {
+            Self::Left(left) => Self::Left(left.saturating_sub(elapsed)),
+            other => other,
+        }
+    }
+}
+
 /// Milliseconds since 1970, by the clock on the wall: other processes must agree.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

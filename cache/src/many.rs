@@ -58,7 +58,7 @@ impl Strict<'_> {
             let found = self.store().find_many(&keys)?;
             return Ok(keys.iter().zip(found).map(|(key, found)| self.value_of(key, found)).collect());
         };
-        let changes = local.changes();
+        let watch = local.watch();
         let mut values: Vec<_> = keys
             .iter()
             .map(|key| {
@@ -73,7 +73,7 @@ impl Strict<'_> {
         for value in values.iter_mut().filter(|value| value.is_none()) {
             let Some((key, found)) = found.next() else { break };
             if let Ok(Some(found)) = &found {
-                local.found(key, None, &found.pickle, found.left, changes);
+                watch.found(key, None, &found.pickle, found.left);
             }
             *value = Some(self.value_of(key, found));
         }
@@ -93,10 +93,11 @@ impl Strict<'_> {
             pickle::write(&value, &mut out)?;
             pickles.push((self.cache().make_key(key), out));
         }
+        let watch = self.cache().watch();
         let stored = self.store().set_many(&pickles, lifetime);
-        if let Some(local) = &self.cache().local {
+        if let Some(watch) = watch {
             for (key, pickle) in &pickles {
-                local.stored(key, pickle, lifetime, stored.is_ok());
+                watch.stored(key, pickle, lifetime, stored.is_ok());
             }
         }
         stored

@@ -1,12 +1,12 @@
 //! A request's own copy of what it has read.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::lifetime::{Lifetime, Ttl};
 use crate::local_copy::{Limits, LocalCopy};
+use crate::shared_copy::{Changed, SharedCopy};
 
 /// The cache of one site during one request or job: what has been read or stored once is not asked for
 /// again, until the request ends, when this is dropped.
@@ -61,9 +61,8 @@ impl Cache {
     /// ```
     #[must_use]
     pub fn request_within(&self, limits: Limits) -> Request {
-        let local =
-            Arc::new(Local { copy: Mutex::new(Some(LocalCopy::new(limits))), changes: AtomicU64::new(0) });
-        Request { cache: Self { local: Some(local), ..self.clone() } }
+        let local = Local { copy: SharedCopy::new(limits) };
+        Request { cache: Self { local: Some(Arc::new(local)), ..self.clone() } }
     }
 }
 
@@ -84,7 +83,7 @@ impl Request {
     /// ```
     pub fn forget(&self) {
         if let Some(local) = &self.cache.local {
-            local.change(LocalCopy::clear);
+            local.change(Changed::Any, LocalCopy::clear);
         }
     }
 }
@@ -100,76 +99,74 @@ impl Deref for Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if let Some(local) = &self.cache.local {
-            // Clones that outlive the request go on without a copy.
-            *local.copy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            // Clones that outlive the request go on with a copy that keeps nothing.
+            local.change(Changed::Any, |copy| *copy = LocalCopy::new(Limits::new(0, 0)));
         }
     }
 }
 
 type Bytes = Arc<[u8]>;
 
-/// The copy, which the clones of a request's cache share.
+/// The copy, which the clones of a request's cache share, and with them the request's threads and tasks.
 #[derive(Debug)]
 pub(crate) struct Local {
-    /// None once the request is over.
-    copy: Mutex<Option<LocalCopy<Bytes>>>,
-    /// Counts what this request changes, so that a thread's slow read is not kept in place of what another
-    /// has stored meanwhile.
-    changes: AtomicU64,
+    copy: SharedCopy<Bytes>,
 }
 
 impl Local {
     pub(crate) fn get(&self, key: &[u8], field: Option<&[u8]>) -> Option<Bytes> {
-        self.with(|copy| {
+        self.copy.look(|copy| {
             match field {
                 None => copy.get(key),
                 Some(field) => copy.get_field(key, field),
             }
             .cloned()
         })
-        .flatten()
     }
 
-    /// To be asked before the server is.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+    /// To be asked for before the server is asked, or told anything.
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
+        Watch { since: self.copy.watch(), local: Arc::clone(self) }
     }
 
-    /// Keeps what the server has answered, unless something was changed since `changes` was asked.
-    pub(crate) fn found(&self, key: &[u8], field: Option<&[u8]>, pickle: &[u8], left: Ttl, changes: u64) {
-        self.with(|copy| {
-            if self.changes() != changes {
-                return;
-            }
-            match field {
-                None => copy.put(key, pickle.into(), pickle.len(), left),
-                Some(field) => copy.put_field(key, field, pickle.into(), pickle.len(), left),
-            }
+    /// Follows a change, after the server was told of it.
+    pub(crate) fn change(&self, what: Changed<'_>, work: impl FnOnce(&mut LocalCopy<Bytes>)) {
+        self.copy.change(what, work);
+    }
+}
+
+/// Knows what others have changed since an exchange with the server began.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    local: Arc<Local>,
+    since: u64,
+}
+
+impl Watch {
+    /// Keeps what the server has answered, unless the key was changed meanwhile.
+    pub(crate) fn found(&self, key: &[u8], field: Option<&[u8]>, pickle: &[u8], left: Ttl) {
+        self.local.copy.keep(self.since, key, |copy| match field {
+            None => copy.put(key, pickle.into(), pickle.len(), left),
+            Some(field) => copy.put_field(key, field, pickle.into(), pickle.len(), left),
         });
     }
 
-    /// Keeps what has been stored, or forgets what it may have changed if it is unknown whether it was.
+    /// Keeps what has been stored, or forgets what it may have changed if it is unknown whether it was, or
+    /// what came last.
     pub(crate) fn stored(&self, key: &[u8], pickle: &[u8], lifetime: Lifetime, is_stored: bool) {
-        self.change(|copy| {
-            if is_stored {
+        self.local.copy.settle(self.since, key, |copy, is_known| {
+            if is_stored && is_known {
                 copy.put(key, pickle.into(), pickle.len(), lifetime.into());
             } else {
                 copy.remove(key);
             }
         });
     }
+}
 
-    /// Follows a change.
-    pub(crate) fn change(&self, work: impl FnOnce(&mut LocalCopy<Bytes>)) {
-        self.with(|copy| {
-            self.changes.fetch_add(1, Ordering::AcqRel);
-            work(copy);
-        });
-    }
-
-    /// Does something with the copy, if the request is not over.
-    fn with<T>(&self, work: impl FnOnce(&mut LocalCopy<Bytes>) -> T) -> Option<T> {
-        self.copy.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(work)
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.local.copy.unwatch(self.since);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::lifetime::{Lifetime, Ttl};
 use crate::local_copy::LocalCopy;
 use crate::pickle;
 use crate::request::Local;
+use crate::shared_copy::Changed;
 use crate::store::Store;
 use crate::value::Value;
 
@@ -86,7 +87,9 @@ impl<'c> Strict<'c> {
     ) -> Result<u64, CacheError> {
         let keys = self.full(keys);
         let removed = self.store().delete(&keys);
-        self.follow(|copy| keys.iter().for_each(|key| copy.remove(key)));
+        for key in &keys {
+            self.follow(Changed::Key(key), |copy| copy.remove(key));
+        }
         removed
     }
 
@@ -99,7 +102,7 @@ impl<'c> Strict<'c> {
     pub fn delete_keys(self, beginning: impl AsRef<[u8]>) -> Result<u64, CacheError> {
         let beginning = Beginning::new(&self.cache.prefix, beginning.as_ref());
         let removed = self.store().delete_beginning(&beginning);
-        self.follow(|copy| copy.remove_beginning(&beginning));
+        self.follow(Changed::Any, |copy| copy.remove_beginning(&beginning));
         removed
     }
 
@@ -113,7 +116,7 @@ impl<'c> Strict<'c> {
     pub fn expire_key<'a>(self, key: impl Into<Key<'a>>, lifetime: Lifetime) -> Result<bool, CacheError> {
         let key = self.cache.make_key(key);
         let expired = self.store().expire(&key, lifetime);
-        self.follow(|copy| copy.remove(&key));
+        self.follow(Changed::Key(&key), |copy| copy.remove(&key));
         expired
     }
 
@@ -165,7 +168,7 @@ impl<'c> Strict<'c> {
         let field = field.as_ref();
         let stored = self.store().hset_written(&key, field, |out| pickle::write(value, out));
         // The time left to the hash is known at the next read.
-        self.follow(|copy| copy.remove_field(&key, field));
+        self.follow(Changed::Key(&key), |copy| copy.remove_field(&key, field));
         stored
     }
 
@@ -184,7 +187,11 @@ impl<'c> Strict<'c> {
     pub fn hdel<'a, F: AsRef<[u8]>>(self, name: impl Into<Key<'a>>, fields: &[F]) -> Result<u64, CacheError> {
         let key = self.cache.make_key(name);
         let removed = self.store().hdel(&key, fields);
-        self.follow(|copy| fields.iter().for_each(|field| copy.remove_field(&key, field.as_ref())));
+        self.follow(Changed::Key(&key), |copy| {
+            for field in fields {
+                copy.remove_field(&key, field.as_ref());
+            }
+        });
         removed
     }
 
@@ -201,7 +208,7 @@ impl<'c> Strict<'c> {
     /// Reads through a request's copy.
     fn through<T>(
         self,
-        local: &Local,
+        local: &Arc<Local>,
         key: &[u8],
         field: Option<&[u8]>,
         read: impl FnOnce(&[u8]) -> T,
@@ -210,29 +217,31 @@ impl<'c> Strict<'c> {
             self.cache.client.counters().local_hit(self.store().name(key));
             return Ok(Some(read(&pickle)));
         }
-        let changes = local.changes();
+        let watch = local.watch();
         let found = match field {
             None => self.store().find(key),
             Some(field) => self.store().hfind(key, field),
         };
         Ok(found?.map(|found| {
-            local.found(key, field, &found.pickle, found.left, changes);
+            watch.found(key, field, &found.pickle, found.left);
             read(&found.pickle)
         }))
     }
 
     fn set_full(self, key: &[u8], pickle: &[u8], lifetime: Lifetime) -> Result<(), CacheError> {
+        let watch = self.cache.watch();
         let stored = self.store().set(key, pickle, lifetime);
-        if let Some(local) = &self.cache.local {
-            local.stored(key, pickle, lifetime, stored.is_ok());
+        if let Some(watch) = watch {
+            watch.stored(key, pickle, lifetime, stored.is_ok());
         }
         stored
     }
 
-    /// Lets a request's copy follow a change, also one that failed: it may have been done.
-    pub(crate) fn follow(self, change: impl FnOnce(&mut LocalCopy<Arc<[u8]>>)) {
+    /// Lets a request's copy follow a change that the server was told of, also one that failed: it may have
+    /// been done.
+    pub(crate) fn follow(self, what: Changed<'_>, change: impl FnOnce(&mut LocalCopy<Arc<[u8]>>)) {
         if let Some(local) = &self.cache.local {
-            local.change(change);
+            local.change(what, change);
         }
     }
 

@@ -105,6 +105,12 @@ impl Documents {
         names::entries_of(&self.cache.prefix, doctype)
     }
 
+    /// The full key of the hash that says, by doctype, when it was last changed.
+    #[must_use]
+    pub fn last_modified_key(&self) -> Vec<u8> {
+        names::last_modified(&self.cache.prefix)
+    }
+
     /// The document in the cache, or what to do to get it: one round trip if it is there, two if not.
     pub fn look(&self, doctype: &str, name: &str) -> Look {
         self.look_at(&self.key(doctype, name), &[], || {
@@ -120,8 +126,9 @@ impl Documents {
 
     /// When a doctype was last changed, or what to do to get it.
     pub fn look_last_modified(&self, doctype: &str) -> Look {
-        let hash = names::last_modified(&self.cache.prefix);
-        self.look_at(&hash, doctype.as_bytes(), || ReaderKeys::last_modified(&self.cache.prefix, doctype))
+        self.look_at(&self.last_modified_key(), doctype.as_bytes(), || {
+            ReaderKeys::last_modified(&self.cache.prefix, doctype)
+        })
     }
 
     /// As [`look_past`](Self::look_past), for the time when a doctype was last changed.

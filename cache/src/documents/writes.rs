@@ -97,6 +97,11 @@ impl Writes {
         self.touched.contains_key(doctype)
     }
 
+    /// What has been told of: the doctype, and the document's name; no name is all of the doctype.
+    pub fn touched(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.places().map(|(doctype, name, _)| (doctype, name))
+    }
+
     /// Whether nothing has been changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -12,7 +12,9 @@ use crate::error::RedisError;
 use crate::key::{Key, Scope};
 use crate::lifetime::{Ttl, now_ms};
 use crate::questions::Question;
+use crate::request::Watch;
 use crate::resp::{Reply, ReplyRef};
+use crate::shared_copy::Changed;
 use crate::stats::Unreadable;
 use crate::tally::{Counts, Note};
 
@@ -28,8 +30,8 @@ pub struct Call {
     key: Vec<u8>,
     /// Whether it was being computed on the thread that made this call.
     held: bool,
-    /// What the request had changed when the call was made.
-    changes: u64,
+    /// In a request: knows what it has changed since the call was made.
+    watch: Option<Watch>,
     /// Whether the reader wants to know for how long an answer is still fresh.
     timed: bool,
     /// A look has been had, at [`peeked`](Self::peeked): whether there is an old answer.
@@ -62,13 +64,13 @@ impl Call {
 
     pub(super) fn at(memo: Memo, cache: &Cache, key: Vec<u8>) -> Self {
         let held = ticket::is_held(&key);
-        let changes = cache.local.as_ref().map_or(0, |local| local.changes());
+        let watch = cache.watch();
         Self {
             memo,
             cache: cache.clone(),
             key,
             held,
-            changes,
+            watch,
             timed: false,
             asked: None,
             waiting: None,
@@ -226,7 +228,7 @@ impl Call {
         let mut pipeline = Pipeline::new();
         pipeline.add(&[b"UNLINK", &self.key]).add(&[b"UNLINK", &self.lock()]);
         let replies = self.cache.client.run(CallKind::Write, |redis| redis.pipeline(&pipeline));
-        self.cache.strict().follow(|copy| copy.remove(&self.key));
+        self.cache.strict().follow(Changed::Key(&self.key), |copy| copy.remove(&self.key));
         if let Ok([Reply::Int(removed), _]) = replies.as_deref() {
             return *removed > 0;
         }
@@ -499,8 +501,8 @@ impl Call {
         };
         note.hit(bytes);
         let Some(answer) = read(&payload, left.unwrap_or(Ttl::Missing)) else { return Seen::Unreadable };
-        if let (Some(local), Some(left)) = (&self.cache.local, left) {
-            local.found(&self.key, None, &payload, left, self.changes);
+        if let (Some(watch), Some(left)) = (&self.watch, left) {
+            watch.found(&self.key, None, &payload, left);
         }
         Seen::Answer(answer, left.is_some())
     }

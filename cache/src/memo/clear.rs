@@ -7,6 +7,7 @@ use crate::cache::{Cache, CacheError};
 use crate::client::Call as CallKind;
 use crate::key::escape_glob;
 use crate::scan::Walk;
+use crate::shared_copy::Changed;
 
 /// Whose answers are cleared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,19 +41,8 @@ impl Memo {
             pattern.extend(escape_glob(&tail));
             pattern.push(b'*');
         }
-        cache.strict().follow(|copy| {
-            let calls: Vec<_> = copy
-                .iter()
-                .map(|(key, _)| key)
-                .filter(|key| is_call(key, &head, &tail))
-                .map(<[u8]>::to_vec)
-                .collect();
-            for key in &calls {
-                copy.remove(key);
-            }
-        });
         let mut removed = 0;
-        cache.client.run(CallKind::Write, |redis| {
+        let walked = cache.client.run(CallKind::Write, |redis| {
             let mut walk = Walk::new(Some(pattern.clone()));
             let mut doomed: Vec<Vec<u8>> = Vec::new();
             let mut locks = 0;
@@ -65,7 +55,19 @@ impl Memo {
                 locks = doomed.iter().filter(|key| key.ends_with(LOCK)).count() as u64;
             }
             Ok(())
-        })?;
+        });
+        cache.strict().follow(Changed::Any, |copy| {
+            let calls: Vec<_> = copy
+                .iter()
+                .map(|(key, _)| key)
+                .filter(|key| is_call(key, &head, &tail))
+                .map(<[u8]>::to_vec)
+                .collect();
+            for key in &calls {
+                copy.remove(key);
+            }
+        });
+        walked?;
         Ok(removed)
     }
 }

@@ -15,6 +15,7 @@ use crate::connection::Pipeline;
 use crate::envelope::{self, Place};
 use crate::error::RedisError;
 use crate::pickle::UnpicklableError;
+use crate::request::Watch;
 use crate::resp::{Reply, ReplyRef};
 use crate::server_error::ServerErrorKind;
 
@@ -29,6 +30,8 @@ pub struct Ticket {
     key: Vec<u8>,
     right: Right,
     began: Instant,
+    /// In a request: knows what it has changed since then.
+    watch: Option<Watch>,
     /// Other parts hold it weakly: the lease, and the list of what this thread computes.
     alive: Arc<()>,
     done: bool,
@@ -55,8 +58,8 @@ impl Right {
 
 impl Ticket {
     pub(super) fn new(cache: Cache, memo: Memo, key: Vec<u8>, right: Right) -> Self {
-        let ticket =
-            Self { cache, memo, key, right, began: Instant::now(), alive: Arc::new(()), done: false };
+        let (watch, began) = (cache.watch(), Instant::now());
+        let ticket = Self { cache, memo, key, right, began, watch, alive: Arc::new(()), done: false };
         if let Right::Lock { lock, token, .. } | Right::Part { lock, token } = &ticket.right {
             let length = ticket.memo.options().lease;
             heart::keep(Lease::new(
@@ -99,7 +102,7 @@ impl Ticket {
         let sealed = self.sealed(|out| {
             let start = out.len();
             write(out)?;
-            pickle = self.cache.local.as_ref().map(|_| out[start..].to_vec());
+            pickle = self.watch.as_ref().map(|_| out[start..].to_vec());
             Ok(())
         })?;
         counters.computed.add();
@@ -122,11 +125,11 @@ impl Ticket {
                 counts.wrote(sealed.len());
             }
         }
-        if let (Some(local), Some(pickle)) = (&self.cache.local, pickle)
+        if let (Some(watch), Some(pickle)) = (&self.watch, pickle)
             && !matches!(self.right, Right::Through)
         {
             let lifetime = self.memo.options().lifetime;
-            local.stored(&self.key, &pickle, lifetime, matches!(kept, Ok(true)));
+            watch.stored(&self.key, &pickle, lifetime, matches!(kept, Ok(true)));
         }
         match kept {
             Ok(true) => Ok(true),

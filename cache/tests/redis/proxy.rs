@@ -1,12 +1,14 @@
-//! A TCP proxy before a server that delays, drips, cuts and forges what the server answers.
+//! A TCP proxy before a server that delays, holds back, drips, cuts and forges what the server answers.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dontmanage_cache::RedisUrl;
+
+use crate::server::wait_for;
 
 /// What happens to the server's answers.
 #[derive(Clone, Debug)]
@@ -21,8 +23,17 @@ pub enum Mood {
     Cut(usize),
     /// They are replaced by these bytes.
     Forge(Vec<u8>),
+    /// They wait until they are let go.
+    Hold(Arc<Hold>),
     /// New connections are closed at once.
     Slam,
+}
+
+/// Answers that are held back. What was asked has been done by then.
+#[derive(Debug, Default)]
+pub struct Hold {
+    pub is_there: AtomicBool,
+    pub may_go: AtomicBool,
 }
 
 pub struct Proxy {
@@ -92,6 +103,11 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mood: impl Fn(&[u8]) -> Mood) {
             Mood::Fair | Mood::Slam => to.write_all(bytes),
             Mood::Late(delay) => {
                 std::thread::sleep(delay);
+                to.write_all(bytes)
+            }
+            Mood::Hold(hold) => {
+                hold.is_there.store(true, Ordering::SeqCst);
+                wait_for("the answer is let go", || hold.may_go.load(Ordering::SeqCst));
                 to.write_all(bytes)
             }
             Mood::Drip(delay) => bytes.iter().try_for_each(|byte| {

@@ -1,12 +1,15 @@
 //! A request's own copy, and many values in one round trip.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use dontmanage_cache::memo::{Calls, Canonical, Look, Memo, MemoOptions};
+use dontmanage_cache::memo::{Calls, Canonical, Look, Memo, MemoOptions, Ticket};
 use dontmanage_cache::{
     Cache, Client, ClientOptions, KeyPrefix, Lifetime, Limits, Request, Scope, SigningKey, Value, pickle,
 };
 
+use crate::proxy::{Hold, Mood, Proxy};
 use crate::server::{Server, patient, wait_for};
 
 /// The same test for bare and for signed values: the cache, and another process' cache of the same site.
@@ -199,4 +202,92 @@ fn many_values_are_one_round_trip() {
         request.set_values([("k2", 8.into())], Lifetime::NONE).expect("set");
         assert_eq!((request.get_value("k2"), cache.get_value("k2")), (Some(8.into()), Some(8.into())));
     });
+}
+
+/// What is done in a thread of a request.
+type Work<'a> = &'a (dyn Fn(&Cache) + Sync);
+
+/// Has the answer to `late` held back until `meanwhile` is over, in another thread of the request. The server
+/// has done what `late` asks by then.
+fn overtaken(proxy: &Proxy, late: impl FnOnce() + Send, meanwhile: impl FnOnce()) {
+    let hold = Arc::new(Hold::default());
+    proxy.set(Mood::Hold(Arc::clone(&hold)));
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(late);
+        wait_for("the late answer", || hold.is_there.load(Ordering::SeqCst));
+        proxy.set(Mood::Fair);
+        meanwhile();
+        hold.may_go.store(true, Ordering::SeqCst);
+        thread.join().expect("the late one ends");
+    });
+}
+
+#[test]
+fn what_comes_late_in_one_thread_of_a_request_is_not_known_in_place_of_what_is_newer() {
+    let server = Server::start();
+    let proxy = Proxy::before(server.port());
+    let client = Client::with_options(proxy.url(), ClientOptions::new().deadlines(patient()));
+    let bare = Cache::new(client, KeyPrefix::new("site").expect("a prefix"));
+    for cache in [bare.clone(), bare.with_signing_key(SigningKey::from_bytes([7; 32]))] {
+        let memo = Memo::new("m.f", MemoOptions::new().lock(false));
+        let call = |cache: &Cache| memo.call(cache, Scope::Site, &Canonical::new());
+        let look = |cache: &Cache| call(cache).look(|bytes| pickle::read(bytes).ok()?.as_int());
+        let ticket = |cache: &Cache| match look(cache) {
+            Look::Compute(ticket) => ticket,
+            _ => panic!("nothing is to be there"),
+        };
+        let store = |ticket: Ticket, answer: i64| {
+            assert!(ticket.store(|out| pickle::write(&answer.into(), out)).expect("stored"));
+        };
+        let late: [(&str, Work<'_>); 5] = [
+            ("a read", &|request| assert_eq!(request.get_value("k"), Some(1.into()))),
+            ("a read of many", &|request| assert_eq!(request.get_values(["k"]), [Some(1.into())])),
+            ("a read of a field", &|request| assert_eq!(request.hget("h", "f"), Some(1.into()))),
+            ("a write", &|request| set(request, "k", 2)),
+            ("a write of many", &|request| {
+                request.set_values([("k", 2.into())], Lifetime::NONE).expect("set");
+            }),
+        ];
+        let newer: [(&str, Work<'_>); 6] = [
+            ("a write", &|request| set(request, "k", 3)),
+            ("a write of many", &|request| {
+                request.set_values([("k", 3.into())], Lifetime::NONE).expect("set");
+            }),
+            ("a removal", &|request| assert!(request.delete_value("k"))),
+            ("a removal by beginning", &|request| assert_eq!(request.delete_keys("k"), 1)),
+            ("a field's write", &|request| request.hset("h", "f", &3.into()).expect("hset")),
+            ("a field's removal", &|request| assert_eq!(request.hdel("h", &["f"]), 1)),
+        ];
+        for ((first, late), (second, newer)) in
+            late.iter().flat_map(|late| newer.iter().map(move |newer| (late, newer)))
+        {
+            set(&cache, "k", 1);
+            cache.hset("h", "f", &1.into()).expect("hset");
+            let request = cache.request();
+            overtaken(&proxy, || late(&request), || newer(&request));
+            let known = (request.get_value("k"), request.hget("h", "f"));
+            assert_eq!(
+                known,
+                (cache.get_value("k"), cache.hget("h", "f")),
+                "{first} is overtaken by {second}"
+            );
+        }
+
+        // An answer that is found, or has been computed, while it is cleared.
+        let clear_all = |request: &Cache| assert_eq!(memo.clear(request, Calls::Site).expect("cleared"), 1);
+        let clear_one = |request: &Cache| assert!(call(request).clear());
+        for clear in [&clear_all as Work<'_>, &clear_one] {
+            store(ticket(&cache), 1);
+            let request = cache.request();
+            overtaken(&proxy, || assert!(matches!(look(&request), Look::Fresh(1))), || clear(&request));
+            let computed = ticket(&request);
+            overtaken(&proxy, || store(computed, 2), || clear(&request));
+            drop(ticket(&request));
+        }
+        store(ticket(&cache), 1);
+        let request = cache.request();
+        // Its walk has begun.
+        overtaken(&proxy, || clear_all(&request), || assert!(matches!(look(&request), Look::Fresh(1))));
+        drop(ticket(&request));
+    }
 }

@@ -10,7 +10,7 @@ use dontmanage_cache::KeyPrefix;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::error::{CacheError, NoSiteError};
 use crate::full_key::KeyBuffer;
@@ -29,6 +29,8 @@ pub struct Frame {
     attributes: Py<PyDict>,
     /// The attribute `conf`, if it is a dict: looked into at every call.
     conf: Option<Py<PyDict>>,
+    /// The attribute `document_writes`: the transactions of this request that change documents.
+    writes: Option<Py<PyTuple>>,
     server: Option<Py<Server>>,
     copy: Py<LocalCopy>,
     /// The prefix, and the object that it was read from.
@@ -65,11 +67,17 @@ impl Frame {
     ) -> PyResult<Self> {
         let conf = attributes.bind(py).get_item(intern!(py, "conf"))?;
         let conf = conf.and_then(|conf| conf.cast_into::<PyDict>().ok()).map(Bound::unbind);
-        Ok(Self { attributes, conf, server, copy, prefix: OnceLock::new() })
+        let writes = attributes.bind(py).get_item(intern!(py, "document_writes"))?;
+        let writes = writes.and_then(|writes| writes.cast_into::<PyTuple>().ok()).map(Bound::unbind);
+        Ok(Self { attributes, conf, writes, server, copy, prefix: OnceLock::new() })
     }
 
     pub fn attributes<'py>(&self, py: Python<'py>) -> &Bound<'py, PyDict> {
         self.attributes.bind(py)
+    }
+
+    pub fn writes<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyTuple>> {
+        self.writes.as_ref().map(|writes| writes.bind(py))
     }
 
     pub fn copy(&self) -> &LocalCopy {

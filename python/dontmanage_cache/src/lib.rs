@@ -8,7 +8,6 @@ mod arguments;
 mod awaited;
 mod cache;
 mod calls;
-mod changes;
 mod context;
 mod copying;
 mod documents;
@@ -19,6 +18,7 @@ mod local_copy;
 mod pickling;
 mod server;
 mod statistics;
+mod watch;
 
 use pyo3::prelude::*;
 

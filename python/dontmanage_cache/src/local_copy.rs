@@ -1,14 +1,10 @@
 //! `dontmanage.local.cache`: what this request has read and written, so that it does not ask twice.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use dontmanage_cache::{Beginning, LocalCopy as Copies, LocalHits, Store, Ttl};
+use dontmanage_cache::{Beginning, Changed, LocalCopy as Copies, LocalHits, SharedCopy, Store, Ttl};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
-use crate::changes::Changes;
 use crate::copying::Kept;
 use crate::full_key::{KeyBuffer, given_back, push_text};
 use crate::pickling::dumps;
@@ -25,22 +21,23 @@ use crate::pickling::dumps;
 #[derive(Default)]
 #[pyclass(frozen, mapping, module = "dontmanage_cache._core")]
 pub struct LocalCopy {
-    copies: Mutex<Copies<Held>>,
-    /// How often the request has changed documents.
-    changes: AtomicU64,
-    /// How many exchanges are under way whose results may be kept here.
-    watchers: AtomicUsize,
-    /// What was changed while there were any.
-    latest: Mutex<Changes>,
+    /// Its lock is never held while Python code may run, and the interpreter never released under it: so no
+    /// fork finds it held, and no thread waits for it.
+    shared: SharedCopy<Held>,
 }
 
 /// What is kept, and where it is counted that it is lent; nowhere if the program has put it here itself.
-struct Held {
+pub struct Held {
     kept: Kept,
     hits: Option<LocalHits>,
 }
 
 impl Held {
+    /// A value of the store at a full key.
+    pub fn of(store: Store<'_>, key: &[u8], kept: Kept) -> Self {
+        Self { kept, hits: Some(store.local_hits(key)) }
+    }
+
     fn counted(&self) -> &Kept {
         if let Some(hits) = &self.hits {
             hits.add();
@@ -65,8 +62,7 @@ impl LocalCopy {
     /// (0, 42)
     /// ```
     pub fn clear(&self) {
-        self.note(Changes::note_all);
-        self.lock().clear();
+        self.shared.change(Changed::Any, Copies::clear);
     }
 
     /// The full keys.
@@ -77,7 +73,8 @@ impl LocalCopy {
     /// [b'_3f1b8c2a|total']
     /// ```
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let keys: Vec<Vec<u8>> = self.lock().iter().map(|(key, _)| key.to_vec()).collect();
+        let keys: Vec<Vec<u8>> =
+            self.shared.look(|copies| copies.iter().map(|(key, _)| key.to_vec()).collect());
         PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
     }
 
@@ -125,8 +122,8 @@ impl LocalCopy {
     fn __setitem__(&self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let pickle = dumps(value)?;
         let key = full(key)?;
-        self.note(|changes| changes.note(&key));
-        self.put_counted(None, &key, value, pickle, Ttl::Unlimited);
+        let (weight, held) = (pickle.as_bytes().len(), Held { kept: Kept::new(value, pickle), hits: None });
+        self.shared.change(Changed::Key(&key), |copies| copies.put(&key, held, weight, Ttl::Unlimited));
         Ok(())
     }
 
@@ -141,12 +138,11 @@ impl LocalCopy {
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let key = full(key)?;
-        let mut copies = self.lock();
-        Ok(copies.get(&key).is_some() || copies.fields(&key).is_some())
+        Ok(self.shared.look(|copies| copies.get(&key).is_some() || copies.fields(&key).is_some()))
     }
 
     fn __len__(&self) -> usize {
-        self.lock().len()
+        self.shared.look(|copies| copies.len())
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyIterator>> {
@@ -154,25 +150,20 @@ impl LocalCopy {
     }
 
     fn __repr__(&self) -> String {
-        let copies = self.lock();
-        format!("<dontmanage.local.cache: {} entries, {} bytes>", copies.len(), copies.bytes())
+        let (entries, bytes) = self.shared.look(|copies| (copies.len(), copies.bytes()));
+        format!("<dontmanage.local.cache: {entries} entries, {bytes} bytes>")
     }
 }
 
 impl LocalCopy {
-    /// The lock is never held while Python code may run, and the interpreter never released under it: so
-    /// no fork finds it held, and no thread waits for it.
-    fn lock(&self) -> MutexGuard<'_, Copies<Held>> {
-        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What threads of the request may use at once.
+    pub fn shared(&self) -> &SharedCopy<Held> {
+        &self.shared
     }
 
     /// A copy of what is kept of a value.
     pub fn lend<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let kept = match self.lock().get(key).map(Held::counted) {
-            None => return Ok(None),
-            Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
-            Some(kept) => kept.clone_ref(py),
-        };
+        let kept = self.shared.look(|copies| Some(copies.get(key)?.counted().clone_ref(py)));
         self.lend_kept(py, kept, |copies| copies.get_mut(key))
     }
 
@@ -183,11 +174,7 @@ impl LocalCopy {
         key: &[u8],
         field: &[u8],
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let kept = match self.lock().get_field(key, field).map(Held::counted) {
-            None => return Ok(None),
-            Some(Kept::Atom(object)) => return Ok(Some(object.bind(py).clone())),
-            Some(kept) => kept.clone_ref(py),
-        };
+        let kept = self.shared.look(|copies| Some(copies.get_field(key, field)?.counted().clone_ref(py)));
         self.lend_kept(py, kept, |copies| copies.get_field_mut(key, field))
     }
 
@@ -195,153 +182,42 @@ impl LocalCopy {
     fn lend_kept<'py>(
         &self,
         py: Python<'py>,
-        kept: Kept,
+        kept: Option<Kept>,
         place: impl FnOnce(&mut Copies<Held>) -> Option<&mut Held>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Kept::Dict(dict) = &kept {
-            return Ok(Some(dict.bind(py).copy()?.into_any()));
-        }
+        let kept = match kept {
+            None => return Ok(None),
+            Some(Kept::Atom(object)) => return Ok(Some(object.into_bound(py))),
+            Some(Kept::Dict(dict)) => return Ok(Some(dict.bind(py).copy()?.into_any())),
+            Some(kept) => kept,
+        };
         let Some((lent, better)) = lend_copy(py, kept)? else { return Ok(None) };
-        if let Some((better, pickle)) = better
-            && let Some(place) = place(&mut self.lock())
-            && place.kept.is_fresh(&pickle)
-        {
-            place.kept = better;
+        if let Some((better, pickle)) = better {
+            self.shared.look(|copies| {
+                if let Some(place) = place(copies)
+                    && place.kept.is_fresh(&pickle)
+                {
+                    place.kept = better;
+                }
+            });
         }
         Ok(Some(lent))
     }
 
-    /// Keeps a value of the store. `object` is looked at, and shared only if nobody can change it.
-    pub fn put(
-        &self,
-        store: Store<'_>,
-        key: &[u8],
-        object: &Bound<'_, PyAny>,
-        pickle: Bound<'_, PyBytes>,
-        left: Ttl,
-    ) {
-        self.note(|changes| changes.note(key));
-        self.put_found(store, key, object, pickle, left);
-    }
-
-    /// As [`put`](Self::put), for what was there already.
-    pub fn put_found(
-        &self,
-        store: Store<'_>,
-        key: &[u8],
-        object: &Bound<'_, PyAny>,
-        pickle: Bound<'_, PyBytes>,
-        left: Ttl,
-    ) {
-        self.put_counted(Some(store.local_hits(key)), key, object, pickle, left);
-    }
-
-    fn put_counted(
-        &self,
-        hits: Option<LocalHits>,
-        key: &[u8],
-        object: &Bound<'_, PyAny>,
-        pickle: Bound<'_, PyBytes>,
-        left: Ttl,
-    ) {
-        let weight = pickle.as_bytes().len();
-        let held = Held { kept: Kept::new(object, pickle), hits };
-        self.lock().put(key, held, weight, left);
-    }
-
-    /// Keeps an object for the request, which gets this very object again.
-    pub fn share(&self, store: Store<'_>, key: &[u8], object: &Bound<'_, PyAny>, weight: usize, left: Ttl) {
-        let kept = Kept::Atom(object.clone().unbind());
-        self.lock().put(key, Held { kept, hits: Some(store.local_hits(key)) }, weight, left);
-    }
-
-    /// What the request had changed of documents when it looked.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
-    }
-
-    /// Notes a change of documents: what is being read now is not to be kept.
-    pub fn changed(&self) {
-        self.changes.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Keeps a field of a hash of the store.
-    pub fn put_field(
-        &self,
-        store: Store<'_>,
-        key: &[u8],
-        field: &[u8],
-        object: &Bound<'_, PyAny>,
-        pickle: Bound<'_, PyBytes>,
-        left: Ttl,
-    ) {
-        self.note(|changes| changes.note(key));
-        self.put_field_found(store, key, field, object, pickle, left);
-    }
-
-    /// As [`put_field`](Self::put_field), for what was there already.
-    pub fn put_field_found(
-        &self,
-        store: Store<'_>,
-        key: &[u8],
-        field: &[u8],
-        object: &Bound<'_, PyAny>,
-        pickle: Bound<'_, PyBytes>,
-        left: Ttl,
-    ) {
-        let weight = pickle.as_bytes().len();
-        let held = Held { kept: Kept::new(object, pickle), hits: Some(store.local_hits(key)) };
-        self.lock().put_field(key, field, held, weight, left);
-    }
-
-    /// Begins to watch for changes. How many there were so far.
-    pub fn watch(&self) -> u64 {
-        self.watchers.fetch_add(1, Ordering::Relaxed);
-        self.noted()
-    }
-
-    pub fn unwatch(&self) {
-        self.watchers.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How many changes there were, that somebody watched for.
-    pub fn noted(&self) -> u64 {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).count()
-    }
-
-    /// Whether the key was changed after so many changes. Rather yes than no.
-    pub fn changed_since(&self, count: u64, key: &[u8]) -> bool {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).since(count, key)
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Changes)) {
-        if self.watchers.load(Ordering::Relaxed) > 0 {
-            change(&mut self.latest.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
     pub fn remove(&self, key: &[u8]) {
-        self.note(|changes| changes.note(key));
-        self.lock().remove(key);
+        self.shared.change(Changed::Key(key), |copies| copies.remove(key));
     }
 
     pub fn remove_field(&self, key: &[u8], field: &[u8]) {
-        self.note(|changes| changes.note(key));
-        self.lock().remove_field(key, field);
+        self.shared.change(Changed::Key(key), |copies| copies.remove_field(key, field));
     }
 
     pub fn remove_beginning(&self, beginning: &Beginning) {
-        self.note(Changes::note_all);
-        self.lock().remove_beginning(beginning);
-    }
-
-    pub fn expire(&self, key: &[u8], left: Ttl) {
-        self.note(|changes| changes.note(key));
-        self.lock().expire(key, left);
+        self.shared.change(Changed::Any, |copies| copies.remove_beginning(beginning));
     }
 
     pub fn keys_beginning(&self, beginning: &Beginning) -> Vec<Vec<u8>> {
-        self.lock().keys(beginning)
+        self.shared.look(|copies| copies.keys(beginning))
     }
 
     /// Takes what a program puts in place of the copy: most often an empty dict.
@@ -365,8 +241,9 @@ impl LocalCopy {
         if let Some(value) = self.lend(py, &key)? {
             return Ok(Some(value));
         }
-        let fields: Option<Vec<Vec<u8>>> =
-            self.lock().fields(&key).map(|fields| fields.into_iter().map(<[u8]>::to_vec).collect());
+        let fields = self.shared.look(|copies| -> Option<Vec<Vec<u8>>> {
+            Some(copies.fields(&key)?.into_iter().map(<[u8]>::to_vec).collect())
+        });
         let Some(fields) = fields else { return Ok(None) };
         let hash = PyDict::new(py);
         for field in fields {

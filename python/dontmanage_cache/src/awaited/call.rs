@@ -10,11 +10,11 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use super::asker::{Asker, number, truth};
 use super::carried::Carried;
 use super::crew::{Pace, Work};
-use super::watch::{Watch, taken};
 use crate::cache::left;
 use crate::calls::{CachedFunction, STALE_KEPT};
 use crate::local_copy::LocalCopy;
 use crate::pickling::dumps;
+use crate::watch::{Watch, taken};
 
 /// What a look found, as Python is told.
 const ANSWER: u8 = 0;
@@ -238,7 +238,8 @@ impl AwaitedCall {
                 let pickle = pickle.into_bound(py);
                 if let Some(watch) = watch {
                     let left = left(own.function.get().memo().options().fresh_for());
-                    watch.keep(own.site.store(), &own.full, None, answer.bind(py), pickle.clone(), left);
+                    let answer = answer.bind(py);
+                    watch.keep_stored(own.site.store(), &own.full, None, answer, pickle.clone(), left);
                 }
                 Ok(pickle.into_any())
             })
@@ -339,9 +340,9 @@ impl AwaitedCall {
 fn clear<'py>(py: Python<'py>, function: &CachedFunction) -> PyResult<Bound<'py, PyAny>> {
     let here = function.cache().here(py)?;
     let (scope, beginning) = function.all_calls(py, &here)?;
-    let watch = here.own_copy().map(Watch::new);
-    if let Some(watch) = &watch {
-        watch.copy().remove_beginning(&beginning);
+    let copy = here.own_copy();
+    if let Some(copy) = &copy {
+        copy.get().remove_beginning(&beginning);
     }
     let memo = function.memo().clone();
     Asker::write(
@@ -350,8 +351,8 @@ fn clear<'py>(py: Python<'py>, function: &CachedFunction) -> PyResult<Bound<'py,
         Pace::Slow,
         move |site| scope.clear(&memo, site),
         move |py, removed| {
-            if let Some(watch) = watch {
-                watch.copy().remove_beginning(&beginning);
+            if let Some(copy) = copy {
+                copy.get().remove_beginning(&beginning);
             }
             number(py, removed.unwrap_or(0))
         },
@@ -370,9 +371,9 @@ fn clear_one<'py>(
         function.refuse_misfits(py, args, Some(kwargs))?;
         return truth(py, false);
     };
-    let watch = here.own_copy().map(Watch::new);
-    if let Some(watch) = &watch {
-        watch.forget(&full, None);
+    let copy = here.own_copy();
+    if let Some(copy) = &copy {
+        copy.get().remove(&full);
     }
     let call = function.memo().call_at(here.server()?.cache(), full.to_vec());
     Asker::read(
@@ -381,8 +382,8 @@ fn clear_one<'py>(
         Pace::Quick,
         move |_| Ok(call.clear()),
         move |py, removed| {
-            if let Some(watch) = watch {
-                watch.forget(&full, None);
+            if let Some(copy) = copy {
+                copy.get().remove(&full);
             }
             truth(py, removed.unwrap_or(false))
         },

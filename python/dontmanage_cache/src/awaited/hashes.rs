@@ -1,15 +1,16 @@
 //! Hashes: values by name and field.
 
-use dontmanage_cache::{Answer, Question, Ttl};
+use dontmanage_cache::{Answer, Cache as Site, CacheError, Question, Ttl};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::asker::{Asker, number, truth};
 use super::crew::Pace;
-use super::watch::{Watch, taken};
 use crate::arguments::several;
+use crate::cache::Here;
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back, text};
 use crate::pickling::{dumps, loads};
+use crate::watch::taken;
 
 impl Asker {
     pub(super) fn find_in_hash<'py>(
@@ -30,7 +31,7 @@ impl Asker {
         {
             return Ok(value);
         }
-        let watch = here.own_copy().map(Watch::new);
+        let watch = here.watch();
         let question =
             Question::FindField { key: full.to_vec(), field: field.to_vec(), timed: watch.is_some() };
         let (site, missing) = (Self::site(&here)?, self.missing.clone_ref(py));
@@ -60,7 +61,11 @@ impl Asker {
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
         let field = text(field)?;
         let pickle = dumps(value)?;
-        let watch = here.own_copy().map(|copy| Watch::for_write(copy, &full, Some(&field)));
+        if let Some(copy) = here.copy() {
+            // Until it is over, nobody knows what is there.
+            copy.remove_field(&full, &field);
+        }
+        let (watch, copy) = (if local { here.watch() } else { None }, here.own_copy());
         let question = Question::SetField {
             key: full.to_vec(),
             field: field.to_vec(),
@@ -68,14 +73,15 @@ impl Asker {
         };
         let (site, value, pickle) = (Self::site(&here)?, value.clone().unbind(), pickle.unbind());
         Self::ask_question(py, &here, question, move |py, question, answer| {
-            if let (Some(watch), Question::SetField { key, field, .. }) = (&watch, question) {
-                // What the server would not take is not there for this request either.
-                if local && !matches!(answer, Answer::Refused) {
-                    let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                    watch.keep_stored(site.store(), &key, Some(&field), value, pickle, Ttl::Unlimited);
-                } else {
-                    watch.forget(&key, Some(&field));
-                }
+            let Question::SetField { key, field, .. } = question else {
+                return Ok(py.None().into_bound(py));
+            };
+            // What the server would not take is not there for this request either.
+            if let Some(watch) = watch.filter(|_| !matches!(answer, Answer::Refused)) {
+                let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                watch.keep_stored(site.store(), &key, Some(&field), value, pickle, Ttl::Unlimited);
+            } else if let Some(copy) = copy {
+                copy.get().remove_field(&key, &field);
             }
             Ok(py.None().into_bound(py))
         })
@@ -164,26 +170,8 @@ impl Asker {
         if fields.is_empty() {
             return number(py, 0);
         }
-        let watch = here.own_copy().map(Watch::new);
-        let (key, forgotten) = (full.clone(), fields.clone());
-        let forget = move || {
-            for field in &forgotten {
-                if let Some(watch) = &watch {
-                    watch.forget(&key, Some(field));
-                }
-            }
-        };
-        forget();
-        Self::write(
-            py,
-            &here,
-            Pace::Quick,
-            move |site| site.store().hdel(&full, &fields),
-            move |py, removed| {
-                forget();
-                number(py, removed.unwrap_or(0))
-            },
-        )
+        let forgotten = fields.iter().map(|field| (full.clone(), field.clone())).collect();
+        Self::delete_places(py, &here, forgotten, move |site| site.store().hdel(&full, &fields))
     }
 
     pub(super) fn delete_in_hashes<'py>(
@@ -202,26 +190,30 @@ impl Asker {
             return number(py, 0);
         }
         let field = text(field)?;
-        let watch = here.own_copy().map(Watch::new);
-        let (keys, forgotten) = (full.clone(), field.clone());
+        let forgotten = full.iter().map(|full| (full.clone(), field.clone())).collect();
+        Self::delete_places(py, &here, forgotten, move |site| site.store().hdel_names(&full, &field))
+    }
+
+    /// Has fields of hashes removed, and forgets them; how many there were.
+    fn delete_places<'py>(
+        py: Python<'py>,
+        here: &Here<'_, 'py>,
+        places: Vec<(KeyBuffer, KeyBuffer)>,
+        order: impl FnOnce(&Site) -> Result<u64, CacheError> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let copy = here.own_copy();
         let forget = move || {
-            for key in &keys {
-                if let Some(watch) = &watch {
-                    watch.forget(key, Some(&forgotten));
+            if let Some(copy) = &copy {
+                for (key, field) in &places {
+                    copy.get().remove_field(key, field);
                 }
             }
         };
         forget();
-        Self::write(
-            py,
-            &here,
-            Pace::Quick,
-            move |site| site.store().hdel_names(&full, &field),
-            move |py, removed| {
-                forget();
-                number(py, removed.unwrap_or(0))
-            },
-        )
+        Self::write(py, here, Pace::Quick, order, move |py, removed| {
+            forget();
+            number(py, removed.unwrap_or(0))
+        })
     }
 
     pub(super) fn delete_in_hashes_beginning<'py>(
@@ -237,13 +229,12 @@ impl Asker {
             return number(py, 0);
         }
         let field = text(field)?;
-        let watch = here.own_copy().map(Watch::new);
-        let (sought, forgotten) = (beginning, field.clone());
-        let kept = watch.as_ref().map_or_else(Vec::new, |watch| watch.copy().keys_beginning(&sought));
+        let (copy, sought, forgotten) = (here.own_copy(), beginning, field.clone());
+        let kept = here.copy().map_or_else(Vec::new, |copy| copy.keys_beginning(&sought));
         let forget = move |keys: &[Vec<u8>]| {
-            for key in keys {
-                if let Some(watch) = &watch {
-                    watch.forget(key, Some(&forgotten));
+            if let Some(copy) = &copy {
+                for key in keys {
+                    copy.get().remove_field(key, &forgotten);
                 }
             }
         };

@@ -5,11 +5,11 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::asker::{Asker, number};
 use super::crew::Pace;
-use super::watch::{Watch, taken};
 use crate::arguments::{lifetime, mapping};
 use crate::cache::{Sought, left};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
 use crate::pickling::dumps;
+use crate::watch::taken;
 
 impl Asker {
     pub(super) fn find_values<'py>(
@@ -26,7 +26,7 @@ impl Asker {
         if wanted.is_empty() {
             return Ok(values.into_any());
         }
-        let watch = if local { here.own_copy().map(Watch::new) } else { None };
+        let watch = if local { here.watch() } else { None };
         let (site, values, sought) = (Self::site(&here)?, values.unbind(), wanted.clone());
         Self::read(
             py,
@@ -74,14 +74,13 @@ impl Asker {
         if pairs.is_empty() {
             return Ok(py.None().into_bound(py));
         }
-        let watch = here.own_copy().map(|copy| {
-            let mut watch = Watch::new(copy);
+        if let Some(copy) = here.copy() {
+            // Until it is over, nobody knows what is there.
             for (full, _) in &pairs {
-                watch.forget(full, None);
+                copy.remove(full);
             }
-            watch.begin();
-            watch
-        });
+        }
+        let watch = here.watch();
         let site = Self::site(&here)?;
         let keys: Vec<KeyBuffer> = pairs.iter().map(|(full, _)| full.clone()).collect();
         Self::write(
@@ -91,15 +90,9 @@ impl Asker {
             move |site| site.store().set_many(&pairs, lifetime),
             move |py, _| {
                 if let Some(watch) = watch {
-                    // Before the first of them is kept, which is a change itself.
-                    let unchanged: Vec<bool> = keys.iter().map(|full| watch.is_unchanged(full)).collect();
-                    for ((full, (value, pickle)), unchanged) in keys.iter().zip(kept).zip(unchanged) {
-                        if unchanged {
-                            let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                            watch.copy().put(site.store(), full, value, pickle, left(lifetime));
-                        } else {
-                            watch.forget(full, None);
-                        }
+                    for (full, (value, pickle)) in keys.iter().zip(kept) {
+                        let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                        watch.keep_stored(site.store(), full, None, value, pickle, left(lifetime));
                     }
                 }
                 Ok(py.None().into_bound(py))
@@ -138,9 +131,9 @@ impl Asker {
         let py = text.py();
         let here = self.cache.get().here(py)?;
         let beginning = beginning(py, here.frame(), text, whose)?;
-        let watch = here.own_copy().map(Watch::new);
-        if let Some(watch) = &watch {
-            watch.copy().remove_beginning(&beginning);
+        let copy = here.own_copy();
+        if let Some(copy) = &copy {
+            copy.get().remove_beginning(&beginning);
         }
         let doomed = beginning.clone();
         Self::write(
@@ -149,8 +142,8 @@ impl Asker {
             Pace::Slow,
             move |site| site.store().delete_beginning(&doomed),
             move |py, removed| {
-                if let Some(watch) = watch {
-                    watch.copy().remove_beginning(&beginning);
+                if let Some(copy) = copy {
+                    copy.get().remove_beginning(&beginning);
                 }
                 number(py, removed.unwrap_or(0))
             },

@@ -14,7 +14,6 @@ mod members;
 mod pending;
 mod reactor;
 mod values;
-mod watch;
 
 pub use asker::Asker;
 pub use call::AwaitedCall;

@@ -1,16 +1,18 @@
 //! One value at a time.
 
+use std::time::Instant;
+
 use dontmanage_cache::{Answer, Question};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::asker::{Asker, number, truth};
 use super::crew::Pace;
-use super::watch::{Watch, taken};
 use crate::arguments::{lifetime, several};
 use crate::cache::left;
 use crate::full_key::{KeyBuffer, Whose, full_key};
 use crate::pickling::dumps;
+use crate::watch::taken;
 
 impl Asker {
     pub(super) fn find_value<'py>(
@@ -28,7 +30,7 @@ impl Asker {
         {
             return Ok(value);
         }
-        let watch = if local { here.own_copy().map(Watch::new) } else { None };
+        let watch = if local { here.watch() } else { None };
         let question = Question::Find { key: full.to_vec(), timed: watch.is_some() };
         let (site, missing) = (Self::site(&here)?, self.missing.clone_ref(py));
         Self::ask_question(py, &here, question, move |py, question, answer| {
@@ -54,17 +56,20 @@ impl Asker {
         let full = full_key(py, here.frame(), key, whose)?;
         let lifetime = lifetime(expires_in_sec)?;
         let pickle = dumps(value)?;
-        let watch = here.own_copy().map(|copy| Watch::for_write(copy, &full, None));
+        if let Some(copy) = here.copy() {
+            // Until it is over, nobody knows what is there.
+            copy.remove(&full);
+        }
+        let (watch, copy) = (if local { here.watch() } else { None }, here.own_copy());
         let question = Question::Set { key: full.to_vec(), pickle: pickle.as_bytes().to_vec(), lifetime };
         let (site, value, pickle) = (Self::site(&here)?, value.clone().unbind(), pickle.unbind());
         Self::ask_question(py, &here, question, move |py, question, _| {
-            if let (Some(watch), Question::Set { key, .. }) = (&watch, question) {
-                if local {
-                    let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                    watch.keep_stored(site.store(), &key, None, value, pickle, left(lifetime));
-                } else {
-                    watch.forget(&key, None);
-                }
+            let Question::Set { key, .. } = question else { return Ok(py.None().into_bound(py)) };
+            if let Some(watch) = watch {
+                let (value, pickle) = (value.bind(py), pickle.into_bound(py));
+                watch.keep_stored(site.store(), &key, None, value, pickle, left(lifetime));
+            } else if let Some(copy) = copy {
+                copy.get().remove(&key);
             }
             Ok(py.None().into_bound(py))
         })
@@ -84,12 +89,11 @@ impl Asker {
         if full.is_empty() {
             return number(py, 0);
         }
-        let watch = here.own_copy().map(Watch::new);
-        let forgotten = full.clone();
+        let (copy, forgotten) = (here.own_copy(), full.clone());
         let forget = move || {
-            for key in &forgotten {
-                if let Some(watch) = &watch {
-                    watch.forget(key, None);
+            if let Some(copy) = &copy {
+                for key in &forgotten {
+                    copy.get().remove(key);
                 }
             }
         };
@@ -117,11 +121,7 @@ impl Asker {
         let lifetime = lifetime(time)?;
         let here = self.cache.get().here(py)?;
         let full = full_key(py, here.frame(), key, whose)?;
-        let watch = here.own_copy().map(Watch::new);
-        if let Some(watch) = &watch {
-            watch.copy().expire(&full, left(lifetime));
-        }
-        let key = full.to_vec();
+        let (watch, began, key) = (here.watch(), Instant::now(), full.to_vec());
         Self::write(
             py,
             &here,
@@ -129,7 +129,7 @@ impl Asker {
             move |site| site.store().expire(&full, lifetime),
             move |py, done| {
                 if let Some(watch) = watch {
-                    watch.copy().expire(&key, left(lifetime));
+                    watch.expire(&key, left(lifetime).after(began.elapsed()));
                 }
                 done.map_or_else(|| Ok(py.None().into_bound(py)), |done| truth(py, done))
             },

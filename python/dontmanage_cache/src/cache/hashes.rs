@@ -1,14 +1,15 @@
 //! Hashes: values by name and field.
 
-use dontmanage_cache::{CacheError, Ttl};
+use dontmanage_cache::{CacheError, Found, Ttl};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use super::Cache;
+use super::{Cache, Here};
 use crate::arguments::{check_generator, several};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back, text};
 use crate::pickling::{dumps, loads};
+use crate::watch::{Watch, taken};
 
 impl Cache {
     pub(super) fn set_field(
@@ -25,25 +26,8 @@ impl Cache {
         let py = name.py();
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
-        let field = text(field)?;
-        let pickle = dumps(value)?;
-        let bytes = pickle.as_bytes();
-        let done = here.ask(|store| store.hset(&full, &field, bytes))?;
-        if let Err(error) = &done {
-            here.server()?.store().note_dropped_write();
-            // The server is there and says no: what it would not take is not there for this request either.
-            if matches!(error, CacheError::Redis(error) if error.server_error().is_some()) {
-                return Ok(());
-            }
-        }
-        if let Some(copy) = here.copy() {
-            if locally {
-                copy.put_field(here.store()?, &full, &field, value, pickle, Ttl::Unlimited);
-            } else {
-                copy.remove_field(&full, &field);
-            }
-        }
-        Ok(())
+        let watch = if locally { here.watch() } else { None };
+        here.store_field(&full, &text(field)?, value, watch.as_ref())
     }
 
     pub(super) fn get_field<'py>(
@@ -61,37 +45,23 @@ impl Cache {
         }
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
-        let field_text = text(field)?;
-        let copy = here.copy();
-        if let Some(copy) = copy
-            && let Some(value) = copy.lend_field(py, &full, &field_text)?
+        let field = text(field)?;
+        if let Some(copy) = here.copy()
+            && let Some(value) = copy.lend_field(py, &full, &field)?
         {
             return Ok(value);
         }
-        let found = if copy.is_some() {
-            here.read(|store| store.hfind(&full, &field_text))?.map(|found| (found.pickle, found.left))
-        } else {
-            let read = here.read(|store| store.hget(&full, &field_text, <[u8]>::to_vec))?;
-            read.map(|pickle| (pickle, Ttl::Unlimited))
-        };
-        if let Some((pickle, left)) = found {
-            let pickle = PyBytes::new(py, &pickle);
-            match loads(py, pickle.as_bytes())? {
-                Ok(value) => {
-                    if let Some(copy) = copy {
-                        copy.put_field(here.store()?, &full, &field_text, &value, pickle, left);
-                    }
-                    return Ok(value);
-                }
-                Err(why) => here.store()?.note_unreadable(&full, why),
-            }
+        // As long as it takes, with what a generator does.
+        let watch = here.watch();
+        if let Some(value) = here.fetch_field(py, &full, &field, watch.as_ref())? {
+            return Ok(value);
         }
         let Some(generator) = generator.filter(|generator| !generator.is_none()) else {
             return Ok(otherwise());
         };
         check_generator(generator)?;
         let value = generator.call0()?;
-        self.set_field(name, field, &value, shared, true)?;
+        here.store_field(&full, &field, &value, watch.as_ref())?;
         Ok(value)
     }
 
@@ -156,18 +126,20 @@ impl Cache {
         if fields.is_empty() {
             return Ok(0);
         }
+        let removed = if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_none()) {
+            let words = [&full].into_iter().chain(&fields).map(|word| PyBytes::new(py, word));
+            let words = pyo3::types::PyTuple::new(py, words.collect::<Vec<_>>())?;
+            pipeline.call_method1(intern!(py, "hdel"), words)?;
+            None
+        } else {
+            here.write(|store| store.hdel(&full, &fields))?
+        };
         if let Some(copy) = here.copy() {
             for field in &fields {
                 copy.remove_field(&full, field);
             }
         }
-        if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_none()) {
-            let words = [&full].into_iter().chain(&fields).map(|word| PyBytes::new(py, word));
-            let words = pyo3::types::PyTuple::new(py, words.collect::<Vec<_>>())?;
-            pipeline.call_method1(intern!(py, "hdel"), words)?;
-            return Ok(0);
-        }
-        Ok(here.write(|store| store.hdel(&full, &fields))?.unwrap_or(0))
+        Ok(removed.unwrap_or(0))
     }
 
     pub(super) fn delete_field_of(
@@ -215,11 +187,57 @@ impl Cache {
         }
         let here = self.here(py)?;
         let field = text(field)?;
+        let removed = here.write(|store| store.hdel_names(full, &field))?;
         if let Some(copy) = here.copy() {
             for key in full {
                 copy.remove_field(key.as_ref(), &field);
             }
         }
-        Ok(here.write(|store| store.hdel_names(full, &field))?.unwrap_or(0))
+        Ok(removed.unwrap_or(0))
+    }
+}
+
+impl<'py> Here<'_, 'py> {
+    /// A field of a hash at a full key, from the server.
+    fn fetch_field(
+        &self,
+        py: Python<'py>,
+        full: &[u8],
+        field: &[u8],
+        watch: Option<&Watch>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = if watch.is_some() {
+            self.read(|store| store.hfind(full, field))?
+        } else {
+            let read = self.read(|store| store.hget(full, field, <[u8]>::to_vec))?;
+            read.map(|pickle| Found::new(pickle, Ttl::Unlimited))
+        };
+        found.map_or(Ok(None), |found| taken(py, self.store()?, full, Some(field), &found, watch))
+    }
+
+    /// Stores a field of a hash at a full key, and keeps it for this request if there is a watch from before.
+    fn store_field(
+        &self,
+        full: &[u8],
+        field: &[u8],
+        value: &Bound<'py, PyAny>,
+        watch: Option<&Watch>,
+    ) -> PyResult<()> {
+        let pickle = dumps(value)?;
+        let bytes = pickle.as_bytes();
+        let done = self.ask(|store| store.hset(full, field, bytes))?;
+        if let Err(error) = &done {
+            self.server()?.store().note_dropped_write();
+            // The server is there and says no: what it would not take is not there for this request either.
+            if matches!(error, CacheError::Redis(error) if error.server_error().is_some()) {
+                return Ok(());
+            }
+        }
+        if let Some(watch) = watch {
+            watch.keep_stored(self.store()?, full, Some(field), value, pickle, Ttl::Unlimited);
+        } else if let Some(copy) = self.copy() {
+            copy.remove_field(full, field);
+        }
+        Ok(())
     }
 }

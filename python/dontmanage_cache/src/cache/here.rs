@@ -10,6 +10,7 @@ use super::Cache;
 use crate::context::{self, Frame};
 use crate::local_copy::LocalCopy;
 use crate::server::Server;
+use crate::watch::Watch;
 
 /// What a call needs to know: the request, and the server.
 pub struct Here<'c, 'py> {
@@ -49,6 +50,11 @@ impl Here<'_, '_> {
     pub fn own_copy(&self) -> Option<Py<LocalCopy>> {
         self.copy()?;
         self.frame().map(|frame| frame.cache(self.py))
+    }
+
+    /// What watches the request's copy, to be asked for before the server is asked or told anything.
+    pub fn watch(&self) -> Option<Watch> {
+        self.own_copy().map(Watch::new)
     }
 
     pub fn server(&self) -> PyResult<&Server> {

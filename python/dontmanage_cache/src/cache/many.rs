@@ -9,7 +9,8 @@ use super::{Cache, Here};
 use crate::arguments::{lifetime, mapping, several};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back};
 use crate::local_copy::LocalCopy;
-use crate::pickling::{dumps, loads};
+use crate::pickling::dumps;
+use crate::watch::taken;
 
 /// An answer about several keys, as far as the request's own copy gives it.
 pub struct Sought<'py> {
@@ -62,20 +63,12 @@ impl Cache {
         if wanted.is_empty() {
             return Ok(values);
         }
+        let watch = if local { here.watch() } else { None };
         let found = here.read(|store| store.find_many(&wanted))?;
         let mut found = found.into_iter();
         for (full, key) in wanted.iter().zip(&asked) {
             let value = match found.next() {
-                Some(Ok(Some(found))) => {
-                    let pickle = PyBytes::new(py, &found.pickle);
-                    let value = loads(py, pickle.as_bytes())?;
-                    match (&value, copy) {
-                        (Err(why), _) => here.store()?.note_unreadable(full, *why),
-                        (Ok(value), Some(copy)) => copy.put(here.store()?, full, value, pickle, found.left),
-                        (Ok(_), None) => {}
-                    }
-                    value.ok()
-                }
+                Some(Ok(Some(found))) => taken(py, here.store()?, full, None, &found, watch.as_ref())?,
                 _ => None,
             };
             match value {
@@ -106,11 +99,12 @@ impl Cache {
         }
         let pairs: Vec<(&[u8], &[u8])> =
             pickled.iter().map(|(full, _, pickle)| (full.as_slice(), pickle.as_bytes())).collect();
+        let watch = here.watch();
         here.write(|store| store.set_many(&pairs, lifetime))?;
         drop(pairs);
-        if let Some(copy) = here.copy() {
+        if let Some(watch) = watch {
             for (full, value, pickle) in pickled {
-                copy.put(here.store()?, &full, &value, pickle, left(lifetime));
+                watch.keep_stored(here.store()?, &full, None, &value, pickle, left(lifetime));
             }
         }
         Ok(())
@@ -139,10 +133,11 @@ impl Cache {
         let py = text.py();
         let here = self.here(py)?;
         let beginning = beginning(py, here.frame(), text, whose)?;
+        let removed = here.write(|store| store.delete_beginning(&beginning))?;
         if let Some(copy) = here.copy() {
             copy.remove_beginning(&beginning);
         }
-        Ok(here.write(|store| store.delete_beginning(&beginning))?.unwrap_or(0))
+        Ok(removed.unwrap_or(0))
     }
 
     pub(super) fn values_beginning<'py>(

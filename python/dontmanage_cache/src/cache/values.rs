@@ -1,14 +1,17 @@
 //! One value at a time: the calls that a request makes by the hundred.
 
-use dontmanage_cache::{Lifetime, Ttl};
+use std::time::Instant;
+
+use dontmanage_cache::{Found, Lifetime, Ttl};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 
 use super::Cache;
 use super::here::Here;
 use crate::arguments::{check_generator, lifetime, several};
 use crate::full_key::{KeyBuffer, Whose, full_key};
-use crate::pickling::{dumps, loads};
+use crate::pickling::dumps;
+use crate::watch::{Watch, taken};
 
 /// How a value is read.
 pub struct How<'a, 'py> {
@@ -35,7 +38,9 @@ impl Cache {
         {
             return Ok(value);
         }
-        if let Some(value) = here.fetch(py, &full, how.local)? {
+        // As long as it takes, with what a generator does.
+        let watch = if how.local { here.watch() } else { None };
+        if let Some(value) = here.fetch(py, &full, watch.as_ref())? {
             return Ok(value);
         }
         let Some(generator) = how.generator.filter(|generator| !generator.is_none()) else {
@@ -46,7 +51,7 @@ impl Cache {
         let value = generator.call0()?;
         // None says that there is nothing to keep: it is asked for again.
         if !value.is_none() {
-            here.store_value(&full, &value, lifetime, how.local)?;
+            here.store_value(&full, &value, lifetime, watch.as_ref())?;
         }
         Ok(value)
     }
@@ -62,7 +67,8 @@ impl Cache {
         let py = key.py();
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), key, whose)?;
-        here.store_value(&full, value, lifetime(expires_in_sec)?, locally)
+        let watch = if locally { here.watch() } else { None };
+        here.store_value(&full, value, lifetime(expires_in_sec)?, watch.as_ref())
     }
 
     pub(super) fn delete_several(&self, keys: &Bound<'_, PyAny>, whose: Whose<'_, '_>) -> PyResult<u64> {
@@ -75,12 +81,13 @@ impl Cache {
         if full.is_empty() {
             return Ok(0);
         }
+        let removed = here.write(|store| store.delete(&full))?;
         if let Some(copy) = here.copy() {
             for key in &full {
                 copy.remove(key);
             }
         }
-        Ok(here.write(|store| store.delete(&full))?.unwrap_or(0))
+        Ok(removed.unwrap_or(0))
     }
 
     pub(super) fn expire_one(
@@ -93,10 +100,12 @@ impl Cache {
         let lifetime = lifetime(time)?;
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), key, whose)?;
-        if let Some(copy) = here.copy() {
-            copy.expire(&full, left(lifetime));
+        let (watch, began) = (here.watch(), Instant::now());
+        let done = here.write(|store| store.expire(&full, lifetime))?;
+        if let Some(watch) = watch {
+            watch.expire(&full, left(lifetime).after(began.elapsed()));
         }
-        here.write(|store| store.expire(&full, lifetime))
+        Ok(done)
     }
 
     pub(super) fn count_existing(&self, names: &Bound<'_, PyTuple>, whose: Whose<'_, '_>) -> PyResult<u64> {
@@ -110,45 +119,36 @@ impl Cache {
 
 impl<'py> Here<'_, 'py> {
     /// The value at a full key, from the server.
-    pub fn fetch(&self, py: Python<'py>, full: &[u8], keep: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let copy = if keep { self.copy() } else { None };
-        let found = if copy.is_some() {
-            self.read(|store| store.find(full))?.map(|found| (found.pickle, found.left))
+    fn fetch(
+        &self,
+        py: Python<'py>,
+        full: &[u8],
+        watch: Option<&Watch>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = if watch.is_some() {
+            self.read(|store| store.find(full))?
         } else {
-            self.read(|store| store.get(full, <[u8]>::to_vec))?.map(|pickle| (pickle, Ttl::Unlimited))
+            let read = self.read(|store| store.get(full, <[u8]>::to_vec))?;
+            read.map(|pickle| Found::new(pickle, Ttl::Unlimited))
         };
-        let Some((pickle, left)) = found else { return Ok(None) };
-        let pickle = PyBytes::new(py, &pickle);
-        let value = match loads(py, pickle.as_bytes())? {
-            Ok(value) => value,
-            Err(why) => {
-                self.store()?.note_unreadable(full, why);
-                return Ok(None);
-            }
-        };
-        if let Some(copy) = copy {
-            copy.put(self.store()?, full, &value, pickle, left);
-        }
-        Ok(Some(value))
+        found.map_or(Ok(None), |found| taken(py, self.store()?, full, None, &found, watch))
     }
 
-    /// Stores a value at a full key, and keeps it for this request.
-    pub fn store_value(
+    /// Stores a value at a full key, and keeps it for this request if there is a watch from before.
+    fn store_value(
         &self,
         full: &[u8],
         value: &Bound<'py, PyAny>,
         lifetime: Lifetime,
-        locally: bool,
+        watch: Option<&Watch>,
     ) -> PyResult<()> {
         let pickle = dumps(value)?;
         let bytes = pickle.as_bytes();
         self.write(|store| store.set(full, bytes, lifetime))?;
-        if let Some(copy) = self.copy() {
-            if locally {
-                copy.put(self.store()?, full, value, pickle, left(lifetime));
-            } else {
-                copy.remove(full);
-            }
+        if let Some(watch) = watch {
+            watch.keep_stored(self.store()?, full, None, value, pickle, left(lifetime));
+        } else if let Some(copy) = self.copy() {
+            copy.remove(full);
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! A function whose answers are cached.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dontmanage_cache::memo::{Call, Calls, Canonical, Look, Memo, MemoOptions, Ticket};
-use dontmanage_cache::{Beginning, Cache as Site, CacheError, KeyPrefix, Ttl};
+use dontmanage_cache::{Beginning, Cache as Site, CacheError, Found, KeyPrefix, Ttl};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -19,7 +18,8 @@ use crate::cache::{Cache, Here, left};
 use crate::context::no_site;
 use crate::error::NoSiteError;
 use crate::full_key::{KeyBuffer, Whose, full_key_of_text};
-use crate::pickling::{dumps, loads};
+use crate::pickling::dumps;
+use crate::watch::{Watch, taken};
 
 /// How long a call waits that is made while another one is computed: two that wait for each other must
 /// both go on.
@@ -178,11 +178,11 @@ impl CachedFunction {
     pub fn clear_cache(&self, py: Python<'_>) -> PyResult<u64> {
         let here = self.cache.get().here(py)?;
         let (calls, beginning) = self.all_calls(py, &here)?;
+        let server = here.server()?;
+        let removed = py.detach(|| calls.clear(&self.memo, server.cache()));
         if let Some(copy) = here.copy() {
             copy.remove_beginning(&beginning);
         }
-        let server = here.server()?;
-        let removed = py.detach(|| calls.clear(&self.memo, server.cache()));
         if removed.is_err() {
             server.store().note_dropped_write();
         }
@@ -211,11 +211,12 @@ impl CachedFunction {
         let Some(full) = self.key(py, &here, args, kwargs)? else {
             return self.refuse_misfits(py, args, kwargs).map(|()| false);
         };
+        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
+        let was_there = py.detach(|| call.clear());
         if let Some(copy) = here.copy() {
             copy.remove(&full);
         }
-        let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
-        Ok(py.detach(|| call.clear()))
+        Ok(was_there)
     }
 
     /// As `clear_cache`, to be awaited: it does not hold the event loop up.
@@ -385,11 +386,12 @@ impl CachedFunction {
         let is_nested = COMPUTING.get() > 0;
         let mut since = None;
         loop {
+            let watch = here.watch();
             let looked =
-                py.detach(|| call.look_timed(|pickle, left| Some((Arc::<[u8]>::from(pickle), left))));
+                py.detach(|| call.look_timed(|pickle, left| Some(Found::new(pickle.to_vec(), left))));
             let ticket = match looked {
                 Look::Fresh(found) | Look::Stale(found) => {
-                    match taken(py, here, &self.memo, call.key(), &found)? {
+                    match self.taken(py, here, call.key(), found, watch.as_ref())? {
                         Some(answer) => return Ok(answer),
                         None => py.detach(|| call.compute_anyway()),
                     }
@@ -418,6 +420,7 @@ impl CachedFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let watch = here.watch();
         ticket.hold();
         COMPUTING.set(COMPUTING.get() + 1);
         let answer = self.function.bind(py).call(args, kwargs);
@@ -433,37 +436,32 @@ impl CachedFunction {
         };
         let bytes = pickle.as_bytes();
         let is_kept = py.detach(|| ticket.store_pickle(bytes));
-        if let Some(copy) = here.copy() {
+        if let Some(watch) = watch {
             // What was cleared meanwhile is not kept here either; what found no server is.
             if is_kept || here.server()?.client().is_paused() {
-                copy.put(here.store()?, full, &answer, pickle, left(self.memo.options().fresh_for()));
+                let left = left(self.memo.options().fresh_for());
+                watch.keep_stored(here.store()?, full, None, &answer, pickle, left);
             }
         }
         Ok(answer)
     }
-}
 
-/// An answer that was found, kept for this request; none if it can't be read.
-fn taken<'py>(
-    py: Python<'py>,
-    here: &Here<'_, 'py>,
-    memo: &Memo,
-    full: &[u8],
-    found: &(Arc<[u8]>, Ttl),
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let (pickle, left) = found;
-    let pickle = PyBytes::new(py, pickle);
-    let answer = match loads(py, pickle.as_bytes())? {
-        Ok(answer) => answer,
-        Err(why) => {
-            here.store()?.note_unreadable(full, why);
-            memo.note_unreadable();
-            return Ok(None);
+    /// An answer that was found, kept for this request; none if it can't be read.
+    fn taken<'py>(
+        &self,
+        py: Python<'py>,
+        here: &Here<'_, 'py>,
+        full: &[u8],
+        mut found: Found,
+        watch: Option<&Watch>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if found.left == Ttl::Missing {
+            found.left = Ttl::Left(STALE_KEPT);
         }
-    };
-    if let Some(copy) = here.copy() {
-        let left = if *left == Ttl::Missing { Ttl::Left(STALE_KEPT) } else { *left };
-        copy.put(here.store()?, full, &answer, pickle, left);
+        let answer = taken(py, here.store()?, full, None, &found, watch)?;
+        if answer.is_none() {
+            self.memo.note_unreadable();
+        }
+        Ok(answer)
     }
-    Ok(Some(answer))
 }

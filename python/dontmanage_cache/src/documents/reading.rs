@@ -10,6 +10,7 @@ use crate::arguments::lifetime;
 use crate::cache::{Cache, Here, left as time_left};
 use crate::context::{Frame, no_site};
 use crate::error::CacheError;
+use crate::local_copy::LocalCopy;
 use crate::pickling::{dumps, loads};
 
 /// The documents of the site that a call is made in. What reads the database is given by Python: see
@@ -69,18 +70,19 @@ impl Documents {
         let subject = Subject { doctype: doctype_text.to_str()?, name: Some(name_text.to_str()?) };
         let documents = documents(py, &here, frame)?;
         let key = documents.key(subject.doctype, name_text.to_str()?);
-        if let Some(copy) = here.copy()
-            && let Some(document) = copy.lend(py, &key)?
-        {
-            return Ok(document);
-        }
+        // First: another thread of the request may be reading what is committed, and share it.
         if let Some(writes) = holder(py, frame, subject)? {
             return match writes.get().reader(py) {
                 Some(reader) => reader.call1((doctype, name)),
                 None => Ok(self.loaded(py, doctype, name)?.0),
             };
         }
-        let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
+        if let Some(copy) = here.copy()
+            && let Some(document) = copy.lend(py, &key)?
+        {
+            return Ok(document);
+        }
+        let watch = here.watch();
         let (document, weight, left) = match look(py, &here, &documents, subject, &key)? {
             Step::Found(document, weight, left) => (document, weight, left),
             Step::Read(lease) => {
@@ -97,11 +99,10 @@ impl Documents {
                 (document, bytes.len(), time_left(lifetime))
             }
         };
-        if let Some(copy) = here.copy()
-            && Some(copy.changes()) == changes
+        if let Some(watch) = watch
             && holder(py, frame, subject)?.is_none()
         {
-            copy.share(here.store()?, &key, &document, weight, left);
+            watch.share(here.store()?, &key, &document, weight, left);
         }
         Ok(document)
     }
@@ -118,18 +119,17 @@ impl Documents {
         let frame = here.frame().ok_or_else(no_site)?;
         let subject = Subject { doctype: doctype.to_str()?, name: None };
         let documents = documents(py, &here, frame)?;
-        let hash = frame.prefix(py)?.make_key("last_modified");
+        let hash = documents.last_modified_key();
         let field = subject.doctype.as_bytes();
+        if holder(py, frame, subject)?.is_some() {
+            return Ok(unless_empty(self.load_last_modified.bind(py).call1((doctype, true))?));
+        }
         if let Some(copy) = here.copy()
             && let Some(time) = copy.lend_field(py, &hash, field)?
         {
             return Ok(unless_empty(time));
         }
-        if let Some(writes) = holder(py, frame, subject)? {
-            let _ = writes;
-            return Ok(unless_empty(self.load_last_modified.bind(py).call1((doctype, true))?));
-        }
-        let changes = here.copy().map(crate::local_copy::LocalCopy::changes);
+        let watch = here.watch();
         let (time, pickle, left) = match look(py, &here, &documents, subject, &hash)? {
             Step::Found(time, _, left) => (time.clone(), dumps(&time)?, left),
             Step::Read(lease) => {
@@ -143,11 +143,10 @@ impl Documents {
                 (time, pickle, time_left(lifetime))
             }
         };
-        if let Some(copy) = here.copy()
-            && Some(copy.changes()) == changes
+        if let Some(watch) = watch
             && holder(py, frame, subject)?.is_none()
         {
-            copy.put_field(here.store()?, &hash, field, &time, pickle, left);
+            watch.keep(here.store()?, &hash, Some(field), &time, pickle, left);
         }
         Ok(unless_empty(time))
     }
@@ -172,12 +171,15 @@ impl Documents {
         let name = name.map(PyAnyMethods::str).transpose()?;
         let name = name.as_ref().map(|name| name.to_str()).transpose()?;
         let doctype = doctype.map(|doctype| doctype.to_str()).transpose()?;
-        forget_here(py, &here, frame, &documents, doctype, name)?;
-        Ok(match (doctype, name) {
-            (None, _) => py.detach(|| documents.invalidate_all()),
-            (Some(doctype), None) => py.detach(|| documents.invalidate_doctype(doctype)),
-            (Some(doctype), Some(name)) => py.detach(|| documents.invalidate(doctype, name)),
-        })
+        let told = py.detach(|| match (doctype, name) {
+            (None, _) => documents.invalidate_all(),
+            (Some(doctype), None) => documents.invalidate_doctype(doctype),
+            (Some(doctype), Some(name)) => documents.invalidate(doctype, name),
+        });
+        if let Some(copy) = here.copy() {
+            forget_here(copy, &documents, doctype, name);
+        }
+        Ok(told)
     }
 }
 
@@ -193,27 +195,14 @@ impl Documents {
     }
 }
 
-/// Forgets what this request has kept.
-pub fn forget_here(
-    py: Python<'_>,
-    here: &Here<'_, '_>,
-    frame: &Frame,
-    documents: &Core,
-    doctype: Option<&str>,
-    name: Option<&str>,
-) -> PyResult<()> {
-    let Some(copy) = here.copy() else { return Ok(()) };
-    copy.changed();
-    let Some(doctype) = doctype else {
-        copy.clear();
-        return Ok(());
-    };
+/// Has a request's copy forget what was changed, and what its threads were reading of it.
+pub fn forget_here(copy: &LocalCopy, documents: &Core, doctype: Option<&str>, name: Option<&str>) {
+    let Some(doctype) = doctype else { return copy.clear() };
     match name {
         Some(name) => copy.remove(&documents.key(doctype, name)),
         None => copy.remove_beginning(&documents.keys(doctype)),
     }
-    copy.remove_field(&frame.prefix(py)?.make_key("last_modified"), doctype.as_bytes());
-    Ok(())
+    copy.remove_field(&documents.last_modified_key(), doctype.as_bytes());
 }
 
 /// The documents of a call's site.
@@ -259,8 +248,8 @@ fn look<'py>(
 
 /// Who is changing it in this very request.
 fn holder<'py>(py: Python<'py>, frame: &Frame, subject: Subject<'_>) -> PyResult<Option<Bound<'py, Writes>>> {
-    let Some(all) = frame.attributes(py).get_item(intern!(py, "document_writes"))? else { return Ok(None) };
-    for writes in all.cast::<PyTuple>()?.iter() {
+    let Some(all) = frame.writes(py) else { return Ok(None) };
+    for writes in all {
         let writes = writes.cast_into::<Writes>()?;
         if writes.get().holds_text(py, subject.doctype, subject.name) {
             return Ok(Some(writes));

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dontmanage_cache::Writes as Core;
+use dontmanage_cache::{Documents, Writes as Core};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -11,6 +11,7 @@ use super::reading::{documents, forget_here};
 use crate::cache::Cache;
 use crate::context::{self, Frame, no_site};
 use crate::full_key::text;
+use crate::local_copy::LocalCopy;
 
 /// What one database transaction changes.
 ///
@@ -32,6 +33,8 @@ pub struct Writes {
     reader: Option<Py<PyAny>>,
     /// None before the first change.
     core: Mutex<Option<Core>>,
+    /// Of the request that made the last change: its copy, and the documents of its site.
+    request: Mutex<Option<(Py<LocalCopy>, Documents)>>,
 }
 
 #[pymethods]
@@ -39,7 +42,7 @@ impl Writes {
     #[new]
     #[pyo3(signature = (cache, reader=None))]
     fn new(cache: Py<Cache>, reader: Option<Py<PyAny>>) -> Self {
-        Self { cache, reader, core: Mutex::default() }
+        Self { cache, reader, core: Mutex::default(), request: Mutex::default() }
     }
 
     /// Tell that the next statement changes a document; without a name, that it changes any of the doctype
@@ -70,7 +73,6 @@ impl Writes {
         let name = name.map(text).transpose()?;
         let name = name.as_deref().map(String::from_utf8_lossy);
         let name = name.as_deref();
-        forget_here(py, &here, frame, &documents, Some(doctype), name)?;
         let told = py.detach(|| {
             let mut core = this.lock();
             let writes = core.get_or_insert_with(|| documents.writes());
@@ -79,6 +81,11 @@ impl Writes {
                 None => writes.touch_doctype(doctype),
             }
         });
+        // What other threads of the request were reading, too.
+        if let Some(copy) = here.own_copy() {
+            forget_here(copy.get(), &documents, Some(doctype), name);
+            *this.request.lock().unwrap_or_else(PoisonError::into_inner) = Some((copy, documents));
+        }
         stand_in(slf, frame)?;
         Ok(told)
     }
@@ -121,7 +128,7 @@ impl Writes {
     /// >>> writes.touch("Item", "apple"), writes.committed(), writes.holds("Item", "apple")
     /// (True, True, False)
     fn committed(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().take().is_none_or(|mut writes| writes.committed()))
+        self.finish(py, Core::committed)
     }
 
     /// To be called after the rollback. Whether the server knows it, as with `committed`.
@@ -131,7 +138,7 @@ impl Writes {
     /// >>> writes.touch("Item", "apple"), writes.rolled_back()
     /// (True, True)
     fn rolled_back(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().take().is_none_or(|mut writes| writes.rolled_back()))
+        self.finish(py, Core::rolled_back)
     }
 
     /// Whether anything has been changed.
@@ -151,6 +158,26 @@ impl Writes {
             (Some(writes), Some(name)) => writes.holds(doctype, name),
             (Some(writes), None) => writes.holds_doctype(doctype),
         })
+    }
+
+    /// Ends the transaction, and has the request forget what its other threads have read meanwhile of what is
+    /// changed by it.
+    fn finish(&self, py: Python<'_>, end: fn(&mut Core) -> bool) -> bool {
+        let (told, touched) = py.detach(|| {
+            let Some(mut writes) = self.lock().take() else { return (true, Vec::new()) };
+            let touched: Vec<(String, Option<String>)> = writes
+                .touched()
+                .map(|(doctype, name)| (doctype.to_owned(), name.map(str::to_owned)))
+                .collect();
+            (end(&mut writes), touched)
+        });
+        let request = self.request.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((copy, documents)) = request {
+            for (doctype, name) in touched {
+                forget_here(copy.get(), &documents, Some(&doctype), name.as_deref());
+            }
+        }
+        told
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Core>> {
