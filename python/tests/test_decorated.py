@@ -232,3 +232,47 @@ def test_a_function_that_is_made_at_each_call_and_calls_itself_leaves_nothing_be
     gone = make()
     gc.collect()
     assert gone() is None
+
+
+@redis_cache
+@passing_on
+async def awaited_below(x):
+    return x
+
+
+@redis_cache
+@passing_on
+def yielded_below(x):
+    yield x
+
+
+@redis_cache
+@passing_on
+async def both_below(x):
+    yield x
+
+
+@redis_cache
+def locks(x):
+    return [threading.Lock()]
+
+
+@redis_cache
+async def awaited_locks(x):
+    return [threading.Lock()]
+
+
+def test_an_answer_that_cannot_be_kept_names_the_function_and_the_remedy(bench, recwarn):
+    for function, remedy in [
+        (awaited_below, r"`test_decorated\.awaited_below`.* right above its `async def`"),
+        (yielded_below, r"`test_decorated\.yielded_below`.* a list instead"),
+        (both_below, r"`test_decorated\.both_below`.* a list instead"),
+        (locks, r"`test_decorated\.locks`.*pickle.* plain data instead"),
+    ]:
+        with pytest.raises(TypeError, match=remedy) as raised:
+            function(1)
+        assert raised.value.__cause__ is not None
+    with pytest.raises(TypeError, match=r"`test_decorated\.awaited_locks`.* plain data instead"):
+        asyncio.run(awaited_locks(1))
+    gc.collect()
+    assert not [str(warning.message) for warning in recwarn]

@@ -362,8 +362,8 @@ def signing_key(folder: str | None) -> str | None:
             return None
         # Not to be taken for a bench that does not sign: then anybody's values would be read.
         raise CacheError(
-            f"the key that signs the cache's values, `{path}`, can't be read: {error}; put back a copy of it, "
-            "or remove it and run `bench setup redis`, which makes a new one"
+            f"the key that signs the cache's values, `{path}`, can't be read: {error}; put back a copy of "
+            "it, or remove it and run `bench setup redis`, which makes a new one"
         ) from error
 
 

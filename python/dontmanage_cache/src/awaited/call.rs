@@ -11,9 +11,8 @@ use super::asker::{Asker, number, truth};
 use super::carried::Carried;
 use super::crew::{Pace, Work};
 use crate::cache::left;
-use crate::calls::{CachedFunction, STALE_KEPT};
+use crate::calls::{CachedFunction, STALE_KEPT, pickled};
 use crate::local_copy::LocalCopy;
-use crate::pickling::dumps;
 use crate::watch::{Watch, taken};
 
 /// What a look found, as Python is told.
@@ -213,7 +212,7 @@ impl AwaitedCall {
         let own = slf.get();
         // If it can't be pickled, the next caller is to compute, and not to wait.
         let ticket = own.ticket().take();
-        let pickle = dumps(answer)?;
+        let pickle = pickled(own.function.get().memo(), answer)?;
         let Some(ticket) = ticket else {
             return Ok(py.None().into_bound(py));
         };

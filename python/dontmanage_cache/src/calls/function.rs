@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use super::answer::pickled;
 use super::bound::BoundCachedFunction;
 use super::signature::{Parameters, Signature};
 use crate::arguments::{lifetime, yes};
@@ -18,7 +19,6 @@ use crate::cache::{Cache, Here, left};
 use crate::context::no_site;
 use crate::error::NoSiteError;
 use crate::full_key::{KeyBuffer, Whose, full_key_of_text};
-use crate::pickling::dumps;
 use crate::watch::{Watch, taken};
 
 /// How long a call waits that is made while another one is computed: two that wait for each other must
@@ -425,7 +425,7 @@ impl CachedFunction {
         COMPUTING.set(COMPUTING.get() + 1);
         let answer = self.function.bind(py).call(args, kwargs);
         COMPUTING.set(COMPUTING.get() - 1);
-        let computed = answer.and_then(|answer| Ok((dumps(&answer)?, answer)));
+        let computed = answer.and_then(|answer| Ok((pickled(&self.memo, &answer)?, answer)));
         let (pickle, answer) = match computed {
             Ok(computed) => computed,
             Err(error) => {
