@@ -3,16 +3,169 @@
 use dontmanage_cache::{CacheError, Found, Ttl};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use super::{Cache, Here};
-use crate::arguments::{check_generator, several};
+use super::{Any, Cache, Here};
+use crate::arguments::{check_generator, refuse_several_fields, several, yes};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back, text};
 use crate::pickling::{dumps, loads};
 use crate::watch::{Watch, taken};
 
+#[pymethods]
 impl Cache {
-    pub(super) fn set_field(
+    /// Store a field of a hash: any object that can be pickled. Nothing happens if the field is None.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hget("user|admin", "name")
+    /// 'Admin'
+    /// ```
+    #[pyo3(signature = (name, key, value, shared=false, *_more, cache_locally=true, **options))]
+    #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
+    fn hset(
+        &self,
+        name: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        _more: &Bound<'_, PyTuple>,
+        #[pyo3(from_py_with = yes)] cache_locally: bool,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        refuse_several_fields(options)?;
+        self.set_field(name, key, value, shared, cache_locally)
+    }
+
+    /// A field of a hash; None on a miss. On a miss a `generator` is called, and its answer is stored.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hget("user|admin", "name"), cache.hget("user|admin", "age", default=0)
+    /// ('Admin', 0)
+    /// >>> cache.hget("user|admin", "roles", lambda: ["Guest"])
+    /// ['Guest']
+    /// ```
+    #[pyo3(signature = (name, key, generator=None, shared=false, *, default=None))]
+    fn hget<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        key: Any<'_, 'py>,
+        generator: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        default: Option<Any<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.get_field(name, key, generator, shared, default)
+    }
+
+    /// All fields of a hash, as the server has them.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hset("user|admin", "email", "admin@example.com")
+    /// >>> cache.hgetall("user|admin")
+    /// {'name': 'Admin', 'email': 'admin@example.com'}
+    /// ```
+    #[pyo3(signature = (name, shared=false))]
+    fn hgetall<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.all_fields(name, shared)
+    }
+
+    /// Whether the server has a field of a hash.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hexists("user|admin", "name"), cache.hexists("user|admin", "age")
+    /// (True, False)
+    /// ```
+    #[pyo3(signature = (name, key, shared=false))]
+    fn hexists(
+        &self,
+        name: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<bool> {
+        self.has_field(name, key, shared)
+    }
+
+    /// The field names of a hash, as bytes.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hkeys("user|admin")
+    /// [b'name']
+    /// ```
+    #[pyo3(signature = (name, shared=false))]
+    fn hkeys<'py>(
+        &self,
+        name: Any<'_, 'py>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.field_names(name, shared)
+    }
+
+    /// Remove a field of a hash, or several: a list, tuple or set. How many there were. With a redis-py
+    /// `pipeline` they are removed when it is executed.
+    ///
+    /// ```python
+    /// >>> cache.hset("user|admin", "name", "Admin")
+    /// >>> cache.hset("user|admin", "email", "admin@example.com")
+    /// >>> cache.hdel("user|admin", "name"), cache.hdel("user|admin", ["email", "missing"])
+    /// (1, 1)
+    /// ```
+    #[pyo3(signature = (name, keys, shared=false, pipeline=None))]
+    fn hdel(
+        &self,
+        name: &Bound<'_, PyAny>,
+        keys: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        pipeline: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        self.delete_fields(name, keys, shared, pipeline)
+    }
+
+    /// Remove one field from several hashes, in one round trip. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.hset("roles", "ann", ["Guest"])
+    /// >>> cache.hset("lang", "ann", "de")
+    /// >>> cache.hdel_names(["roles", "lang"], "ann")
+    /// 2
+    /// ```
+    #[pyo3(signature = (names, key, shared=false))]
+    fn hdel_names(
+        &self,
+        names: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_field_of(names, key, shared)
+    }
+
+    /// Remove one field from every hash whose name begins with a text. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.hset("settings::mail", "ann", 1)
+    /// >>> cache.hset("settings::desk", "ann", 2)
+    /// >>> cache.hdel_keys("settings::", "ann")
+    /// 2
+    /// ```
+    #[pyo3(signature = (name_starts_with, key, shared=false))]
+    fn hdel_keys(
+        &self,
+        name_starts_with: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_field_beginning(name_starts_with, key, shared)
+    }
+}
+
+impl Cache {
+    fn set_field(
         &self,
         name: &Bound<'_, PyAny>,
         field: &Bound<'_, PyAny>,
@@ -30,7 +183,7 @@ impl Cache {
         here.store_field(&full, &text(field)?, value, watch.as_ref())
     }
 
-    pub(super) fn get_field<'py>(
+    fn get_field<'py>(
         &self,
         name: &Bound<'py, PyAny>,
         field: &Bound<'py, PyAny>,
@@ -65,11 +218,7 @@ impl Cache {
         Ok(value)
     }
 
-    pub(super) fn all_fields<'py>(
-        &self,
-        name: &Bound<'py, PyAny>,
-        shared: bool,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    fn all_fields<'py>(&self, name: &Bound<'py, PyAny>, shared: bool) -> PyResult<Bound<'py, PyDict>> {
         let py = name.py();
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
@@ -84,12 +233,7 @@ impl Cache {
         Ok(values)
     }
 
-    pub(super) fn has_field(
-        &self,
-        name: &Bound<'_, PyAny>,
-        field: &Bound<'_, PyAny>,
-        shared: bool,
-    ) -> PyResult<bool> {
+    fn has_field(&self, name: &Bound<'_, PyAny>, field: &Bound<'_, PyAny>, shared: bool) -> PyResult<bool> {
         if field.is_none() {
             return Ok(false);
         }
@@ -100,11 +244,7 @@ impl Cache {
         here.read(|store| store.hexists(&full, &field))
     }
 
-    pub(super) fn field_names<'py>(
-        &self,
-        name: &Bound<'py, PyAny>,
-        shared: bool,
-    ) -> PyResult<Bound<'py, PyList>> {
+    fn field_names<'py>(&self, name: &Bound<'py, PyAny>, shared: bool) -> PyResult<Bound<'py, PyList>> {
         let py = name.py();
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
@@ -112,7 +252,7 @@ impl Cache {
         PyList::new(py, names.iter().map(|name| PyBytes::new(py, name)))
     }
 
-    pub(super) fn delete_fields(
+    fn delete_fields(
         &self,
         name: &Bound<'_, PyAny>,
         fields: &Bound<'_, PyAny>,
@@ -128,7 +268,7 @@ impl Cache {
         }
         let removed = if let Some(pipeline) = pipeline.filter(|pipeline| !pipeline.is_none()) {
             let words = [&full].into_iter().chain(&fields).map(|word| PyBytes::new(py, word));
-            let words = pyo3::types::PyTuple::new(py, words.collect::<Vec<_>>())?;
+            let words = PyTuple::new(py, words.collect::<Vec<_>>())?;
             pipeline.call_method1(intern!(py, "hdel"), words)?;
             None
         } else {
@@ -142,7 +282,7 @@ impl Cache {
         Ok(removed.unwrap_or(0))
     }
 
-    pub(super) fn delete_field_of(
+    fn delete_field_of(
         &self,
         names: &Bound<'_, PyAny>,
         field: &Bound<'_, PyAny>,
@@ -157,7 +297,7 @@ impl Cache {
         self.delete_field_at(py, &full, field)
     }
 
-    pub(super) fn delete_field_beginning(
+    fn delete_field_beginning(
         &self,
         names: &Bound<'_, PyAny>,
         field: &Bound<'_, PyAny>,

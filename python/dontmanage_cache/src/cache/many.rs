@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::values::left;
-use super::{Cache, Here};
-use crate::arguments::{lifetime, mapping, several};
+use super::{Any, Cache, Here};
+use crate::arguments::{lifetime, mapping, several, yes};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back};
 use crate::local_copy::LocalCopy;
 use crate::pickling::dumps;
@@ -49,8 +49,116 @@ impl<'py> Sought<'py> {
     }
 }
 
+#[pymethods]
 impl Cache {
-    pub(super) fn get_several<'py>(
+    /// The values of several keys, in one round trip: a dict of those that there are.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": None})
+    /// >>> cache.get_values(["a", "b", "missing"])
+    /// {'a': 1, 'b': None}
+    /// ```
+    #[pyo3(signature = (keys, user=None, shared=false, *, use_local_cache=true))]
+    fn get_values<'py>(
+        &self,
+        keys: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] use_local_cache: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.get_several(keys, Whose { user, shared }, use_local_cache)
+    }
+
+    /// Store the values of a dict, in one round trip.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": [2]}, expires_in_sec=60)
+    /// >>> cache.get_value("b")
+    /// [2]
+    /// ```
+    #[pyo3(signature = (values, user=None, expires_in_sec=None, shared=false))]
+    fn set_values(
+        &self,
+        values: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        expires_in_sec: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<()> {
+        self.set_several(values, Whose { user, shared }, expires_in_sec)
+    }
+
+    /// Remove several values, in one round trip. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2})
+    /// >>> cache.delete_values(["a", "b", "missing"])
+    /// 2
+    /// ```
+    #[pyo3(signature = (keys, user=None, shared=false))]
+    fn delete_values(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_several(keys, Whose { user, shared })
+    }
+
+    /// The full keys that begin with a text, in no order. In the text, `*` stands for anything; nothing
+    /// else is special.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": 2, "other": 3})
+    /// >>> sorted(cache.get_keys("report"))
+    /// [b'_3f1b8c2a|report1', b'_3f1b8c2a|report2']
+    /// ```
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn get_keys<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        self.keys_beginning(key, Whose { user, shared })
+    }
+
+    /// Remove what `get_keys` finds, in steps so short that other clients do not wait. How many there were.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": 2, "other": 3})
+    /// >>> cache.delete_keys("report")
+    /// 2
+    /// ```
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn delete_keys(
+        &self,
+        key: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
+        self.delete_beginning(key, Whose { user, shared })
+    }
+
+    /// All values whose keys begin with a text, by key.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"report1": 1, "report2": [2]})
+    /// >>> sorted(cache.get_all("report").items())
+    /// [('report1', 1), ('report2', [2])]
+    /// ```
+    #[pyo3(signature = (key, user=None, shared=false))]
+    fn get_all<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        self.values_beginning(key, Whose { user, shared })
+    }
+}
+
+impl Cache {
+    fn get_several<'py>(
         &self,
         keys: &Bound<'py, PyAny>,
         whose: Whose<'_, 'py>,
@@ -81,7 +189,7 @@ impl Cache {
         Ok(values)
     }
 
-    pub(super) fn set_several(
+    fn set_several(
         &self,
         values: &Bound<'_, PyAny>,
         whose: Whose<'_, '_>,
@@ -110,7 +218,7 @@ impl Cache {
         Ok(())
     }
 
-    pub(super) fn keys_beginning<'py>(
+    fn keys_beginning<'py>(
         &self,
         text: &Bound<'py, PyAny>,
         whose: Whose<'_, 'py>,
@@ -129,7 +237,7 @@ impl Cache {
         PyList::new(py, keys.iter().map(|key| PyBytes::new(py, key)))
     }
 
-    pub(super) fn delete_beginning(&self, text: &Bound<'_, PyAny>, whose: Whose<'_, '_>) -> PyResult<u64> {
+    fn delete_beginning(&self, text: &Bound<'_, PyAny>, whose: Whose<'_, '_>) -> PyResult<u64> {
         let py = text.py();
         let here = self.here(py)?;
         let beginning = beginning(py, here.frame(), text, whose)?;
@@ -140,7 +248,7 @@ impl Cache {
         Ok(removed.unwrap_or(0))
     }
 
-    pub(super) fn values_beginning<'py>(
+    fn values_beginning<'py>(
         &self,
         text: &Bound<'py, PyAny>,
         whose: Whose<'_, 'py>,

@@ -6,24 +6,155 @@ use dontmanage_cache::{Found, Lifetime, Ttl};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::Cache;
 use super::here::Here;
-use crate::arguments::{check_generator, lifetime, several};
+use super::{Any, Cache};
+use crate::arguments::{check_generator, lifetime, several, yes};
 use crate::full_key::{KeyBuffer, Whose, full_key};
 use crate::pickling::dumps;
 use crate::watch::{Watch, taken};
 
 /// How a value is read.
-pub struct How<'a, 'py> {
-    pub generator: Option<&'a Bound<'py, PyAny>>,
-    pub default: Option<&'a Bound<'py, PyAny>>,
-    pub expires_in_sec: Option<&'a Bound<'py, PyAny>>,
+struct How<'a, 'py> {
+    generator: Option<&'a Bound<'py, PyAny>>,
+    default: Option<&'a Bound<'py, PyAny>>,
+    expires_in_sec: Option<&'a Bound<'py, PyAny>>,
     /// Whether the request's copy is asked, and keeps what is found.
-    pub local: bool,
+    local: bool,
+}
+
+#[pymethods]
+impl Cache {
+    /// The value of a key; None, or `default`, on a miss.
+    ///
+    /// On a miss a `generator` is called, and its answer is stored (for `expires_in_sec`) unless it is
+    /// None. `user` is a user's name, or True for the session's. With `expires=True` the server is always
+    /// asked.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.get_value("total"), cache.get_value("missing"), cache.get_value("missing", default=0)
+    /// (42, None, 0)
+    /// >>> cache.get_value("rates", generator=lambda: {"EUR": 1.0}, expires_in_sec=3600)
+    /// {'EUR': 1.0}
+    /// >>> cache.get_value("rates")
+    /// {'EUR': 1.0}
+    /// ```
+    #[pyo3(signature = (key, generator=None, user=None, expires=false, shared=false, *, use_local_cache=true, default=None, expires_in_sec=None))]
+    #[expect(clippy::too_many_arguments, reason = "the surface that programs know")]
+    fn get_value<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        generator: Option<Any<'_, 'py>>,
+        user: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] expires: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] use_local_cache: bool,
+        default: Option<Any<'_, 'py>>,
+        expires_in_sec: Option<Any<'_, 'py>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let how = How { generator, default, expires_in_sec, local: use_local_cache && !expires };
+        self.get_one(key, Whose { user, shared }, &how)
+    }
+
+    /// Store a value: any object that can be pickled. `expires_in_sec` is a number of seconds or a
+    /// timedelta; None or 0 is no limit. With `cache_locally=False` this request reads it from the server.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.set_value("theme", "dark", user="ann@example.com", expires_in_sec=3600)
+    /// >>> cache.get_value("theme"), cache.get_value("theme", user="ann@example.com")
+    /// (None, 'dark')
+    /// ```
+    #[pyo3(signature = (key, val, user=None, expires_in_sec=None, shared=false, *, cache_locally=true))]
+    fn set_value<'py>(
+        &self,
+        key: Any<'_, 'py>,
+        val: Any<'_, 'py>,
+        user: Option<Any<'_, 'py>>,
+        expires_in_sec: Option<Any<'_, 'py>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+        #[pyo3(from_py_with = yes)] cache_locally: bool,
+    ) -> PyResult<()> {
+        self.set_one(key, val, Whose { user, shared }, expires_in_sec, cache_locally)
+    }
+
+    /// Remove a value, or several: a list, tuple or set of keys. With `make_keys=False` they are full keys.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2, "c": 3})
+    /// >>> cache.delete_value("a")
+    /// >>> cache.delete_value(["b", "missing"])
+    /// >>> cache.get_values(["a", "b", "c"])
+    /// {'c': 3}
+    /// ```
+    #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
+    fn delete_value(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] make_keys: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<()> {
+        self.delete_several(keys, Whose { user, shared: shared || !make_keys }).map(drop)
+    }
+
+    /// The same as `delete_value`.
+    ///
+    /// ```python
+    /// >>> cache.set_value("a", 1)
+    /// >>> cache.delete_key("a")
+    /// >>> cache.get_value("a")
+    /// ```
+    #[pyo3(signature = (keys, user=None, make_keys=true, shared=false))]
+    fn delete_key(
+        &self,
+        keys: &Bound<'_, PyAny>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] make_keys: bool,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<()> {
+        self.delete_value(keys, user, make_keys, shared)
+    }
+
+    /// Give a key another lifetime, from now; None or 0 is no limit. Whether there is such a key; None if
+    /// the server is away.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> cache.expire_key("total", 60), cache.expire_key("missing", 60)
+    /// (True, False)
+    /// ```
+    #[pyo3(signature = (key, time, *, user=None, shared=false))]
+    fn expire_key(
+        &self,
+        key: &Bound<'_, PyAny>,
+        time: Option<&Bound<'_, PyAny>>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<Option<bool>> {
+        self.expire_one(key, time, Whose { user, shared })
+    }
+
+    /// How many of the keys exist; 0 if the server is away.
+    ///
+    /// ```python
+    /// >>> cache.set_values({"a": 1, "b": 2})
+    /// >>> cache.exists("a", "b", "missing")
+    /// 2
+    /// ```
+    #[pyo3(signature = (*names, user=None, shared=false))]
+    fn exists(
+        &self,
+        names: &Bound<'_, PyTuple>,
+        user: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = yes)] shared: bool,
+    ) -> PyResult<u64> {
+        self.count_existing(names, Whose { user, shared })
+    }
 }
 
 impl Cache {
-    pub(super) fn get_one<'py>(
+    fn get_one<'py>(
         &self,
         key: &Bound<'py, PyAny>,
         whose: Whose<'_, 'py>,
@@ -56,7 +187,7 @@ impl Cache {
         Ok(value)
     }
 
-    pub(super) fn set_one(
+    fn set_one(
         &self,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
@@ -90,7 +221,7 @@ impl Cache {
         Ok(removed.unwrap_or(0))
     }
 
-    pub(super) fn expire_one(
+    fn expire_one(
         &self,
         key: &Bound<'_, PyAny>,
         time: Option<&Bound<'_, PyAny>>,
@@ -108,7 +239,7 @@ impl Cache {
         Ok(done)
     }
 
-    pub(super) fn count_existing(&self, names: &Bound<'_, PyTuple>, whose: Whose<'_, '_>) -> PyResult<u64> {
+    fn count_existing(&self, names: &Bound<'_, PyTuple>, whose: Whose<'_, '_>) -> PyResult<u64> {
         let py = names.py();
         let here = self.here(py)?;
         let full: Vec<KeyBuffer> =
