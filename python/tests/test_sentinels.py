@@ -25,8 +25,9 @@ def free_port() -> int:
 class Sentinel:
     """A redis-server that watches a master called `cache`."""
 
-    def __init__(self, folder: Path, master: int) -> None:
+    def __init__(self, folder: Path, master: int, *directives: str) -> None:
         self.port = free_port()
+        self.tls_port = free_port() if directives else 0
         config = folder / f"sentinel{self.port}.conf"
         config.write_text(
             f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n"
@@ -35,7 +36,9 @@ class Sentinel:
             "requirepass s3cret\n"
         )
         self.process = subprocess.Popen(
-            ["redis-server", str(config), "--sentinel"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            ["redis-server", str(config), "--sentinel", "--tls-port", str(self.tls_port), *directives],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         )
         self.raw = redis.Redis(port=self.port, password="s3cret", socket_timeout=PATIENCE)
         wait_for("the sentinel answers", self.answers)

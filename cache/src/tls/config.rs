@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::TlsError;
-use super::verifier::Lenient;
+use super::verifier::Verifier;
 use crate::url::{TlsOptions, Verification};
 
 /// Several times the largest list of issuers.
@@ -71,14 +71,13 @@ fn make(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Handshake { reason: error.to_string() })?;
-    let lenient = |roots| Arc::new(Lenient { roots, algorithms });
-    let builder = match options.verification() {
-        Verification::Full => builder.with_root_certificates(roots(options)?),
-        Verification::AnyHost => {
-            builder.dangerous().with_custom_certificate_verifier(lenient(Some(Arc::new(roots(options)?))))
-        }
-        Verification::None => builder.dangerous().with_custom_certificate_verifier(lenient(None)),
+    let verification = options.verification();
+    let Trusted { roots, named } = match verification {
+        Verification::None => Trusted::default(),
+        _ => trusted(options)?,
     };
+    let verifier = Verifier { roots, named, any_host: verification == Verification::AnyHost, algorithms };
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match options.certfile() {
         None => builder.with_no_client_auth(),
         Some(path) => {
@@ -98,27 +97,33 @@ fn make(options: &TlsOptions) -> Result<ClientConfig, TlsError> {
     Ok(config)
 }
 
-/// Those who are trusted to issue certificates: whom the URL names, else whom the system trusts.
-fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
+/// Those who are trusted to issue certificates.
+#[derive(Default)]
+struct Trusted {
+    roots: Option<Arc<RootCertStore>>,
+    named: Vec<CertificateDer<'static>>,
+}
+
+/// Whom the URL names, else whom the system trusts.
+fn trusted(options: &TlsOptions) -> Result<Trusted, TlsError> {
     let mut roots = RootCertStore::empty();
+    let mut named = Vec::new();
     if let Some(path) = options.ca_certs() {
-        add(&mut roots, "ssl_ca_certs", path, certificates("ssl_ca_certs", path)?)?;
+        named.extend(add(&mut roots, "ssl_ca_certs", path, certificates("ssl_ca_certs", path)?)?);
     }
     if let Some(folder) = options.ca_path() {
-        add(&mut roots, "ssl_ca_path", folder, certificates_below(folder)?)?;
+        named.extend(add(&mut roots, "ssl_ca_path", folder, certificates_below(folder)?)?);
     }
     if options.ca_certs().is_none() && options.ca_path().is_none() {
         let found = rustls_native_certs::load_native_certs();
         let (added, _) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
-            let reason = found
-                .errors
-                .first()
-                .map_or_else(|| "there is no list of them".to_owned(), ToString::to_string);
+            let none = || "there is no list of them".to_owned();
+            let reason = found.errors.first().map_or_else(none, ToString::to_string);
             return Err(TlsError::NobodyTrusted { reason });
         }
     }
-    Ok(roots)
+    Ok(Trusted { roots: Some(Arc::new(roots)), named })
 }
 
 fn add(
@@ -126,10 +131,10 @@ fn add(
     option: &'static str,
     path: &Path,
     certificates: Vec<CertificateDer<'static>>,
-) -> Result<(), TlsError> {
-    match roots.add_parsable_certificates(certificates) {
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    match roots.add_parsable_certificates(certificates.iter().cloned()) {
         (0, _) => Err(file_error(option, path, "which holds no certificate of an issuer".to_owned())),
-        _ => Ok(()),
+        _ => Ok(certificates),
     }
 }
 

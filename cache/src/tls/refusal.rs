@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::TlsError;
+use super::verifier::{is_an_authoritys, reason};
 
 /// Why there is no connection to `host`. `has_certificate` says whether we had one to show.
 pub(super) fn refusal(error: &Error, host: &str, has_certificate: bool) -> TlsError {
@@ -33,6 +34,12 @@ fn certificate(error: &CertificateError, host: &str) -> TlsError {
             names: presented.iter().map(|name| plain(name)).collect(),
         },
         E::UnknownIssuer | E::BadSignature => TlsError::UnknownIssuer,
+        error if is_an_authoritys(error) => TlsError::UnknownIssuer,
+        error if matches!(reason(error), Some(webpki::Error::UnsupportedCertVersion)) => {
+            TlsError::Certificate {
+                reason: "it is of X.509 version 1, without the names of hosts".to_owned(),
+            }
+        }
         error => TlsError::Certificate { reason: plain(&error.to_string()) },
     }
 }

@@ -86,6 +86,16 @@ impl Authority {
         self.write(&certificate.pem(), &key)
     }
 
+    /// As [`self_signed`](Self::self_signed), marked as an authority's: as `openssl req -x509` makes it.
+    pub fn self_signed_authority(&self, year: i32) -> Paper {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params(&["127.0.0.1"]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(year, 1, 1);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        self.write(&certificate.pem(), &key)
+    }
+
     fn write(&self, certificate: &str, key: &KeyPair) -> Paper {
         let number = self.made.get();
         self.made.set(number + 1);

@@ -194,6 +194,23 @@ fn a_self_signed_certificate_is_refused_unless_it_is_the_one_that_the_url_names(
 }
 
 #[test]
+fn an_authoritys_own_certificate_is_refused_unless_it_is_the_one_that_the_url_names() {
+    let authority = Authority::new();
+    let named = |paper: &Paper| format!("ssl_ca_certs={}", paper.certificate.display());
+    let paper = authority.self_signed_authority(2999);
+    let (_server, port) = Server::with_tls(&paper, &[]);
+    is_not_the_systems(&tls_error(&port.url("")));
+    assert_eq!(tls_error(&port.url(&authority.trusted())), TlsError::UnknownIssuer);
+    ping(&port.url(&named(&paper))).expect("it is named");
+    // Its host and its time are looked at all the same.
+    let error = tls_error(&port.url_of("localhost", &named(&paper)));
+    assert!(matches!(error, TlsError::WrongHost { .. }), "{error:?}");
+    let old = authority.self_signed_authority(2001);
+    let error = refused(&old, &named(&old));
+    assert!(matches!(error, TlsError::Expired { .. }), "{error:?}");
+}
+
+#[test]
 fn what_is_not_verified_is_so_because_the_url_says_it_and_is_told_once() {
     let authority = Authority::new();
     let (_server, port) = Server::with_tls(&authority.self_signed(), &[]);

@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import redis
 import redis.commands.search
 
-from ._core import Cache, Server
+from ._core import Cache, CacheError, Server
 from .sites import server_at
 
 if TYPE_CHECKING:
@@ -73,7 +74,12 @@ class RedisWrapper(Cache, redis.Redis):  # type: ignore[misc]
         >>> RedisWrapper.of(default_server()).ping()
         True
         """
-        pool = redis.ConnectionPool.from_url(server.full_url(), socket_connect_timeout=5)
+        url = server.full_url()
+        pool = redis.ConnectionPool.from_url(url, socket_connect_timeout=5)
+        if url.startswith("rediss://"):
+            # Before its version 6, redis-py looks at no host's name unless told, and takes "false" for yes.
+            lenient = ("ssl_cert_reqs=none", "ssl_check_hostname=false")
+            pool.connection_kwargs["ssl_check_hostname"] = not any(option in url for option in lenient)
         client = cls.__new__(cls)
         client._bind(server)
         redis.Redis.__init__(client, connection_pool=pool)
@@ -118,4 +124,33 @@ def _url(pool: redis.ConnectionPool) -> str:
     host = options.get("host") or "localhost"
     if ":" in host:
         host = f"[{host}]"
-    return f"{'rediss' if tls else 'redis'}://{login}{host}:{options.get('port') or 6379}/{database}"
+    place = f"{login}{host}:{options.get('port') or 6379}/{database}"
+    return f"rediss://{place}{_tls(options)}" if tls else f"redis://{place}"
+
+
+# What redis-py can be told of TLS, and a URL can say too.
+_TLS_PATHS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+# What changes nothing, or is asked of every server here.
+_TLS_ALWAYS = ("ssl_cert_reqs", "ssl_check_hostname")
+# `ssl.TLSVersion.TLSv1_2`: no older one is spoken here.
+_TLS_1_2 = 0x0303
+
+
+def _tls(options: dict[str, Any]) -> str:
+    """What a pool has been told of TLS, as it stands in a URL."""
+    said = [f"{name}={quote(os.path.abspath(options[name]))}" for name in _TLS_PATHS if options.get(name)]
+    # A word, or a number of the module `ssl`; None is none at all.
+    required = options.get("ssl_cert_reqs", "required")
+    if required in (None, 0, "none"):
+        said.append("ssl_cert_reqs=none")
+    # Whoever does not say it has redis-py's default of the day; the safe one is taken.
+    if str(options.get("ssl_check_hostname", True)).lower() in ("false", "0", "no", "n", "f"):
+        said.append("ssl_check_hostname=false")
+    for name, value in options.items():
+        if not name.startswith("ssl_") or name in (*_TLS_PATHS, *_TLS_ALWAYS) or not value:
+            continue
+        if name != "ssl_min_version" or value > _TLS_1_2:
+            raise CacheError(
+                f"the cache's server can't be reached with `{name}`: use {', '.join(_TLS_PATHS)}"
+            )
+    return f"?{'&'.join(said)}" if said else ""

@@ -4,6 +4,8 @@ The settings are the framework's: `redis_cache_sentinel_enabled`, `redis_cache_s
 `host:port`), `redis_cache_master_service`, and the names and passwords `redis_cache_sentinel_username`,
 `redis_cache_sentinel_password`, `redis_cache_master_username`, `redis_cache_master_password`.
 
+Where `redis_cache` is a `rediss://` URL, master and sentinels are asked by TLS, with that URL's options.
+
 >>> from dontmanage_cache.sentinels import login
 >>> login("cache", "a secret")
 'cache:a%20secret@'
@@ -11,6 +13,7 @@ The settings are the framework's: `redis_cache_sentinel_enabled`, `redis_cache_s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import time
@@ -55,7 +58,8 @@ def master_url(conf: dict[str, Any], timeout: float, server: Server | None = Non
     """
     sentinels = [str(sentinel) for sentinel in conf.get("redis_cache_sentinels") or ()]
     service = str(conf.get("redis_cache_master_service") or DEFAULT_SERVICE)
-    watch = _watches.setdefault(f"{service}@{','.join(sentinels)}", Watch())
+    scheme, options = tls_options(str(conf.get("redis_cache") or ""))
+    watch = _watches.setdefault(f"{scheme}://{service}@{','.join(sentinels)}?{options}", Watch())
     now = time.monotonic()
     holds = FRESH_WHILE_AWAY if server is None or server.away else FRESH
     if now - watch.asked_at < holds:
@@ -70,7 +74,7 @@ def master_url(conf: dict[str, Any], timeout: float, server: Server | None = Non
             continue
         name, password = conf.get("redis_cache_master_username"), conf.get("redis_cache_master_password")
         host = f"[{host}]" if ":" in host else host
-        watch.url = f"redis://{login(name, password)}{host}:{port}"
+        watch.url = f"{scheme}://{login(name, password)}{host}:{port}{options and f'?{options}'}"
         watch.is_told = False
         return watch.url
     if not watch.is_told:
@@ -92,10 +96,47 @@ def login(name: object, password: object) -> str:
     return f"{quote(str(name or ''), '')}:{quote(str(password), '')}@" if password else ""
 
 
+def tls_options(url: str) -> tuple[str, str]:
+    """The scheme of a URL, and what it says of TLS.
+
+    >>> tls_options("rediss://u:pw@h:1/2?db=3&ssl_cert_reqs=none")
+    ('rediss', 'ssl_cert_reqs=none')
+    >>> tls_options("redis://h:1"), tls_options("h:1")
+    (('redis', ''), ('redis', ''))
+    """
+    if not url.startswith("rediss://"):
+        return "redis", ""
+    query = url.partition("#")[0].partition("?")[2]
+    return "rediss", "&".join(option for option in query.split("&") if option.startswith("ssl_"))
+
+
+def secured(connection: socket.socket, host: str, options: str) -> socket.socket:
+    """The connection by TLS, with a URL's options."""
+    # Imported late: few need them.
+    import ssl
+    from urllib.parse import parse_qs
+
+    said = {name: values[0] for name, values in parse_qs(options).items()}
+    context = ssl.create_default_context(cafile=said.get("ssl_ca_certs"), capath=said.get("ssl_ca_path"))
+    unverified = said.get("ssl_cert_reqs") == "none"
+    named = said.get("ssl_check_hostname", "true").lower() not in ("false", "f", "0", "no", "n")
+    context.check_hostname = named and not unverified
+    if unverified:
+        context.verify_mode = ssl.CERT_NONE
+    if "ssl_certfile" in said:
+        context.load_cert_chain(said["ssl_certfile"], said.get("ssl_keyfile"))
+    return context.wrap_socket(connection, server_hostname=host)
+
+
 def ask(sentinel: str, service: str, conf: dict[str, Any], timeout: float) -> tuple[str, int]:
     """The master's host and port, as a sentinel knows them."""
     host, _, port = sentinel.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout) as connection:
+    host = host.strip("[]")
+    scheme, options = tls_options(str(conf.get("redis_cache") or ""))
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection((host, int(port)), timeout))
+        if scheme == "rediss":
+            connection = stack.enter_context(secured(connection, host, options))
         talk = Talk(connection, timeout)
         password = conf.get("redis_cache_sentinel_password")
         if password:
