@@ -159,7 +159,12 @@ pub const KEYS: &[Key] = &[
         "the bench's name, part of the names of supervisor programs and systemd units",
     ),
     old("bench.user", "dontmanage_user", Kind::Text, "the system user that the programs run as"),
-    old("redis_cache.url", "redis_cache", Kind::Url, "the address of the cache's redis server: `redis://`, `rediss://` (TLS) or `unix://`"),
+    old(
+        "redis_cache.url",
+        "redis_cache",
+        Kind::Url,
+        "the address of the cache's redis server: `redis://`, `rediss://` (TLS) or `unix://`",
+    ),
     key("redis_cache.port", Kind::Port, "the TCP port of the cache's redis server"),
     key("redis_cache.bind", Kind::Text, "the address that the cache's redis server listens on"),
     key("redis_cache.socket", Kind::Text, "the unix socket of the cache's redis server"),

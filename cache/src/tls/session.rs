@@ -26,6 +26,8 @@ pub(crate) struct Session {
     taken: usize,
     /// Records on their way out.
     outgoing: Vec<u8>,
+    /// How the session has ended, if it has and that is not yet told.
+    end: Option<Fault>,
 }
 
 impl Session {
@@ -52,6 +54,7 @@ impl Session {
             incoming: Vec::with_capacity(INCOMING),
             taken: 0,
             outgoing: Vec::new(),
+            end: None,
         };
         session.flush(limit)?;
         match session.pull(false, limit.but_its_end()) {
@@ -68,7 +71,9 @@ impl Session {
             if !session.tls.is_handshaking() {
                 return Ok(session);
             }
-            session.pull(false, limit)?;
+            if session.taken == session.incoming.len() {
+                session.pull(false, limit)?;
+            }
         }
     }
 
@@ -88,16 +93,27 @@ impl Session {
         let before = into.len();
         let mut first = first;
         loop {
-            self.decrypt(limit)?;
-            self.take(into)?;
-            if into.len() > before && self.taken == self.incoming.len() {
+            if let Some(fault) = self.end.take() {
+                return Err(fault);
+            }
+            match self.decrypt(limit).and_then(|()| self.take(into)) {
+                Ok(()) => {}
+                // What has come before the end is a reply all the same.
+                Err(fault) if into.len() > before => {
+                    self.end = Some(fault);
+                    return Ok(());
+                }
+                Err(fault) => return Err(fault),
+            }
+            if self.taken < self.incoming.len() {
+                continue;
+            }
+            if into.len() > before {
                 return Ok(());
             }
-            if self.taken == self.incoming.len() {
-                self.pull(first, limit)?;
-                // The rest of a record has to come within the same time.
-                first = false;
-            }
+            self.pull(first, limit)?;
+            // The rest of a record has to come within the same time.
+            first = false;
         }
     }
 

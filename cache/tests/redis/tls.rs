@@ -445,6 +445,29 @@ fn the_deadline_holds_for_a_reply_in_pieces_and_a_broken_connection_stays_closed
 }
 
 #[test]
+fn a_handshake_of_many_bytes_is_read_to_its_end() {
+    let authority = Authority::new();
+    let names: Vec<String> = (0..400).map(|number| format!("cache{number}.some.where.example")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["127.0.0.1"]).collect();
+    let (_server, port) = Server::with_tls(&authority.issue_for(&names), &[]);
+    ping(&port.url(&authority.trusted())).expect("it answers");
+}
+
+#[test]
+fn the_last_reply_before_the_end_is_read() {
+    let authority = Authority::new();
+    let (_server, port) = Server::with_tls(&authority.issue(), &[]);
+    let url = port.url(&authority.trusted());
+    // The reply and the end come together now and then.
+    for round in 0..100 {
+        let mut redis = open(&url).expect("it connects");
+        let reply = redis.command(&[b"QUIT"]).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(reply, Reply::Status(b"OK".to_vec()));
+        assert!(matches!(redis.ping(), Err(RedisError::Closed { .. })), "round {round}");
+    }
+}
+
+#[test]
 fn what_is_changed_on_its_way_is_found_out() {
     let authority = Authority::new();
     let (_server, port) = Server::with_tls(&authority.issue(), &[]);
