@@ -277,3 +277,47 @@ def test_an_object_that_appears_twice_in_a_value_still_does(bench, cache):
     for _ in range(3):
         got = cache.get_value("loop")
         assert got[0] is got
+
+
+def test_the_copy_is_looked_into_and_filled_as_a_dict_is(bench, cache):
+    """The framework has a dict there, and programs treat it as one."""
+    copy = dontmanage.local.cache
+    assert copy == {}
+    assert (copy != {}) is False
+    cache.set_value("k", {"a": 1})
+    cache.hset("h", "f", [2])
+    as_dict = {bench.full("k"): {"a": 1}, bench.full("h"): {"f": [2]}}
+    assert copy == as_dict == dict(copy) == copy.copy() == {**copy}
+    assert copy != {}
+    assert copy != 5
+    assert dict(copy.items()) == as_dict
+    assert sorted(map(repr, copy.values())) == sorted(map(repr, as_dict.values()))
+    assert copy.setdefault(bench.full("k"), 5) == {"a": 1}
+    assert copy.setdefault(bench.full("new"), 5) == 5
+    assert copy.setdefault(b"nothing") is None
+    assert len(copy.setdefault(b"too large to be kept", b"x" * (5 << 20))) == 5 << 20
+    copy.update({bench.full("k"): 6}, more=7)
+    copy.update([(bench.full("n"), 8)])
+    assert cache.get_values(["k", "new", "n"]) == {"k": 6, "new": 5, "n": 8}
+    assert copy["more"] == 7
+    copy.clear()
+    copy.update(as_dict)
+    popped = dict([copy.popitem(), copy.popitem()])
+    assert popped == as_dict
+    with pytest.raises(KeyError):
+        copy.popitem()
+    with pytest.raises(TypeError):
+        hash(copy)
+
+
+def test_what_is_taken_out_of_the_copy_is_the_callers_own(bench, cache):
+    cache.set_value("k", {"a": [1]})
+    copy = dontmanage.local.cache
+    taken = [copy.copy(), dict(copy.items()), {bench.full("k"): copy.setdefault(bench.full("k"), {})}]
+    taken.append(dict(zip(copy.keys(), copy.values(), strict=True)))
+    for each in taken:
+        each[bench.full("k")]["a"].append(2)
+    assert cache.get_value("k") == {"a": [1]}
+    default = {"a": []}
+    copy.setdefault(b"new", default)["a"].append(1)
+    assert copy[b"new"] == {"a": []}

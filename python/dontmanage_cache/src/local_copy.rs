@@ -2,6 +2,7 @@
 
 use dontmanage_cache::{Beginning, Changed, LocalCopy as Copies, LocalHits, SharedCopy, Store, Ttl};
 use pyo3::exceptions::PyKeyError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
 
@@ -113,6 +114,117 @@ impl LocalCopy {
             Some(value) => Ok(value),
             None => default.get_item(0).map_err(|_| PyKeyError::new_err(key.clone().unbind())),
         }
+    }
+
+    /// Each full key with a copy of what is kept of it.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.items()
+    /// [(b'_3f1b8c2a|total', 42)]
+    /// ```
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        Ok(self.copy(py)?.items())
+    }
+
+    /// A copy of each value that is kept.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.values()
+    /// [42]
+    /// ```
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        Ok(self.copy(py)?.values())
+    }
+
+    /// A dict of copies of all that is kept.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.copy()
+    /// {b'_3f1b8c2a|total': 42}
+    /// ```
+    fn copy<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for key in self.keys(py)? {
+            // Its time may be over.
+            if let Some(value) = self.found(&key)? {
+                all.set_item(key, value)?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Put values at full keys, as a dict or as pairs: for this request alone.
+    ///
+    /// ```python
+    /// >>> dontmanage.local.cache.update({cache.make_key("total"): 42})
+    /// >>> cache.get_value("total")
+    /// 42
+    /// ```
+    #[pyo3(signature = (other=None, /, **more))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        other: Option<&Bound<'_, PyAny>>,
+        more: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let all = PyDict::new(py);
+        if let Some(other) = other {
+            all.call_method1(intern!(py, "update"), (other,))?;
+        }
+        if let Some(more) = more {
+            all.update(more.as_mapping())?;
+        }
+        self.fill(py, all.as_any())
+    }
+
+    /// A copy of what is kept of a full key; the default, which then is kept, if nothing is.
+    ///
+    /// ```python
+    /// >>> dontmanage.local.cache.setdefault(cache.make_key("total"), 42)
+    /// 42
+    /// >>> dontmanage.local.cache.setdefault(cache.make_key("total"), 0)
+    /// 42
+    /// ```
+    #[pyo3(signature = (key, default=None, /))]
+    fn setdefault<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(value) = self.found(key)? {
+            return Ok(value);
+        }
+        let default = default.unwrap_or_else(|| key.py().None().into_bound(key.py()));
+        self.__setitem__(key, &default)?;
+        // One that is too large is not kept.
+        Ok(self.found(key)?.unwrap_or(default))
+    }
+
+    /// Forget any full key, and give it with what was kept of it.
+    ///
+    /// ```python
+    /// >>> cache.set_value("total", 42)
+    /// >>> dontmanage.local.cache.popitem()
+    /// (b'_3f1b8c2a|total', 42)
+    /// ```
+    fn popitem<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        for key in self.keys(py)? {
+            if let Some(value) = self.found(&key)? {
+                self.remove(&full(&key)?);
+                return Ok((key, value));
+            }
+        }
+        Err(PyKeyError::new_err("the request's copy is empty"))
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if let Ok(other) = other.cast::<Self>() {
+            return self.copy(py)?.eq(other.get().copy(py)?);
+        }
+        self.copy(py)?.eq(other)
     }
 
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
