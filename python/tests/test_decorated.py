@@ -64,6 +64,34 @@ def passing_on(function):
     return wrapper
 
 
+LOCK = threading.Lock()
+
+
+@redis_cache
+def with_defaults(x, key=lambda row: row, *, lock=LOCK):
+    calls.append(x)
+    return key(x), lock is LOCK
+
+
+def test_a_default_need_not_be_one_that_can_be_pickled(bench):
+    assert with_defaults(1) == with_defaults(1, lock=LOCK) == with_defaults(x=1) == (1, True)
+    assert calls == [1]
+    assert with_defaults.clear_cache_for(1)
+    with pytest.raises(TypeError, match=r"`key`"):
+        with_defaults(1, lambda row: row)
+    with pytest.raises(TypeError, match=r"`lock`"):
+        with_defaults(1, lock=threading.Lock())
+
+    def keyed_by(key):
+        @redis_cache
+        def function(x, key=key):
+            return key(x)
+
+        return function
+
+    assert [keyed_by(lambda x: x + 1)(1), keyed_by(lambda x: x + 2)(1)] == [2, 3]
+
+
 def test_functions_under_another_decorator_are_told_apart(bench):
     doubled, tripled = redis_cache(passing_on(lambda x: x * 2)), redis_cache(passing_on(lambda x: x * 3))
     assert (doubled(1), tripled(1)) == (2, 3)

@@ -119,12 +119,25 @@ def version_of(func: Any, seen: set[int]) -> bytes:
         add_code(code)
         for cell in getattr(func, "__closure__", None) or ():
             add(closed_over(cell, seen))
+        by_name = getattr(func, "__kwdefaults__", None) or {}
+        defaults = (*(getattr(func, "__defaults__", None) or ()), *by_name.values())
+        # Others are part of each call.
+        add([content(default, seen) for default in defaults if not can_be_argument(default)])
     elif isinstance(func, functools.partial):
         add([content(part, seen) for part in (func.func, func.args, func.keywords)])
     elif not isinstance(func, (type, BuiltinFunctionType)):
         # An object that can be called: what it holds is what it has closed over.
         add((kind_of(func), content(getattr(func, "__dict__", None), seen)))
     return digest.digest()
+
+
+def can_be_argument(value: Any) -> bool:
+    """Whether a call with that argument has a key."""
+    try:
+        canonical(value)
+    except Exception:
+        return False
+    return True
 
 
 def closed_over(cell: Any, seen: set[int]) -> Any:

@@ -192,10 +192,17 @@ impl Parameter {
     }
 
     fn write(&self, value: &Bound<'_, PyAny>, to: &mut Canonical) -> PyResult<()> {
-        encode(value, to).map_err(|error| {
+        let from = to.as_bytes().len();
+        encode(value, to).or_else(|error| {
             let py = value.py();
+            let is_default = self.default.as_ref().is_some_and(|default| default.is(value));
+            if is_default && error.is_instance_of::<PyException>(py) {
+                // What it is tells the function's version.
+                to.cut(from).object("default", b"");
+                return Ok(());
+            }
             let name = self.name.bind(py);
-            unfit(py, &format!("the argument `{name}`"), error)
+            Err(unfit(py, &format!("the argument `{name}`"), error))
         })
     }
 }
