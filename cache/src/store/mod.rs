@@ -19,7 +19,7 @@ use crate::stats::Unreadable;
 /// A server with the key that signs what is stored there; keys are full keys.
 ///
 /// What is read has been checked: a value whose signature, place or time is not right is an error
-/// ([`CacheError::Rejected`]), and nothing of it is handed out.
+/// ([`CacheError::Rejected`](crate::CacheError::Rejected)), and nothing of it is handed out.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/example.rs")); }
