@@ -26,7 +26,7 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 from ._core import AwaitedCall
-from .awaitable import MISSING, answer
+from .awaitable.asking import MISSING, answer
 
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
