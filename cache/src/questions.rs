@@ -52,6 +52,8 @@ pub enum Question {
         field: Vec<u8>,
         /// The pickle of the value.
         pickle: Vec<u8>,
+        /// Whether the answer tells the time left to the hash, which keeps its lifetime.
+        timed: bool,
     },
     /// Any command on one key.
     Command {
@@ -74,6 +76,8 @@ pub enum Answer {
     Missing,
     /// It is stored.
     Done,
+    /// It is stored in a hash that has this time left.
+    Stored(Ttl),
     /// What the server says to a command.
     Reply(Reply),
     /// The server is there and says no.
@@ -144,10 +148,13 @@ impl Question {
                 add_set(pipeline, key, stored, *lifetime);
                 return stored.len();
             }
-            Self::SetField { key, field, pickle } => {
+            Self::SetField { key, field, pickle, timed } => {
                 let sealed = store.sealed(Place { key, field: Some(field) }, pickle, Lifetime::NONE);
                 let stored = sealed.as_deref().unwrap_or(pickle);
                 pipeline.add(&[b"HSET", key, field, stored]);
+                if *timed {
+                    pipeline.add(&[b"PTTL", key]);
+                }
                 return stored.len();
             }
             Self::Command { words, .. } => {
@@ -193,7 +200,9 @@ impl Question {
                 let counts = store.counts(key);
                 counts.write_times.note(took);
                 counts.wrote(stored);
-                return Ok(Answer::Done);
+                return Ok(left.map_or(Answer::Done, |left| {
+                    Answer::Stored(still_there(left.as_int()).unwrap_or(Ttl::Missing))
+                }));
             }
             (Some(reply), Self::Find { key, .. }) => (reply, Place { key, field: None }),
             (Some(reply), Self::FindField { key, field, .. }) => (reply, Place { key, field: Some(field) }),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import decimal
 
@@ -321,3 +322,23 @@ def test_what_is_taken_out_of_the_copy_is_the_callers_own(bench, cache):
     default = {"a": []}
     copy.setdefault(b"new", default)["a"].append(1)
     assert copy[b"new"] == {"a": []}
+
+
+def test_a_field_that_is_set_leaves_the_copy_with_its_hash(bench, cache, raw):
+    """A hash keeps the lifetime that it has, whoever gave it, when a field is set."""
+    for name in ("expired here", "expired elsewhere", "awaited"):
+        cache.hset(name, "f", 1)
+    cache.expire_key("expired here", 1)
+    cache.hset("expired here", "g", 2)
+    cache.expire_key("awaited", 1)
+    asyncio.run(dontmanage.acache.hset("awaited", "g", 2))
+    raw.expire(bench.full("expired elsewhere"), 1)
+    dontmanage.local.cache.clear()
+    cache.hset("expired elsewhere", "g", 2)
+    cache.hset("without end", "g", 2)
+    for name in ("expired here", "expired elsewhere", "awaited"):
+        wait_for("it ends in Redis", lambda name=name: not raw.exists(bench.full(name)))
+        assert cache.hget(name, "g") is None
+    before = raw.info("commandstats")["cmdstat_hget"]["calls"]
+    assert cache.hget("without end", "g") == 2
+    assert raw.info("commandstats")["cmdstat_hget"]["calls"] == before

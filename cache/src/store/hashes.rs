@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use super::exchange::{int, strings};
+use super::sealing::still_there;
 use super::{Found, Store};
 use crate::cache::CacheError;
 use crate::client::Call;
 use crate::connection::Pipeline;
 use crate::envelope::{self, Place};
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Lifetime, Ttl};
 use crate::pickle::UnpicklableError;
 use crate::resp::{Reply, ReplyRef};
 impl Store<'_> {
@@ -31,6 +32,29 @@ impl Store<'_> {
     pub fn hset(self, key: &[u8], field: &[u8], pickle: &[u8]) -> Result<(), CacheError> {
         let sealed = self.sealed(Place { key, field: Some(field) }, pickle, Lifetime::NONE);
         self.hput(key, field, sealed.as_deref().unwrap_or(pickle))
+    }
+
+    /// As [`hset`](Self::hset), and the time left to the hash, in one round trip: a hash keeps the lifetime
+    /// that it has when a field is set.
+    pub fn hset_timed(self, key: &[u8], field: &[u8], pickle: &[u8]) -> Result<Ttl, CacheError> {
+        let sealed = self.sealed(Place { key, field: Some(field) }, pickle, Lifetime::NONE);
+        let stored = sealed.as_deref().unwrap_or(pickle);
+        let mut pipeline = Pipeline::new();
+        pipeline.add(&[b"HSET", key, field, stored]).add(&[b"PTTL", key]);
+        Ok(self.write(key, Some(stored.len()), |redis| {
+            let (mut done, mut left) = (None, None);
+            redis.queries(&pipeline, |number, reply| match (number, reply) {
+                (0, ReplyRef::Int(_)) => done = Some(Ok(())),
+                (0, ReplyRef::Error(error)) => done = Some(Err(error)),
+                (1, ReplyRef::Int(time)) => left = still_there(Some(time)),
+                _ => {}
+            })?;
+            match done {
+                Some(Ok(())) => Ok(left.unwrap_or(Ttl::Missing)),
+                Some(Err(error)) => Err(redis.refused(error)),
+                None => Err(redis.unexpected("HSET")),
+            }
+        })?)
     }
 
     /// As [`hset`](Self::hset), for a value that is pickled into its place.

@@ -49,7 +49,7 @@ fn each_question_gets_its_own_answer_signed_or_not() {
         let mut writes = [
             set("a", "1", Lifetime::NONE),
             set("b", "2", Lifetime::secs(60)),
-            Question::SetField { key: "h".into(), field: "f".into(), pickle: "3".into() },
+            Question::SetField { key: "h".into(), field: "f".into(), pickle: "3".into(), timed: false },
             Question::Command { call: Call::Write, words: words(&["SADD", "s", "x", "y"]) },
         ];
         let answers = store.ask_all(&mut writes);
@@ -240,4 +240,26 @@ fn a_call_does_without_a_server_and_a_ticket_ends_without_a_word_to_it() {
         }
         _ => false,
     });
+}
+
+#[test]
+fn a_field_is_set_in_a_hash_that_keeps_its_lifetime_which_is_told() {
+    let server = Server::start();
+    let client = patient(server.url());
+    let store = Store::new(&client, None);
+    let set = |field: &str| Question::SetField {
+        key: "h".into(),
+        field: field.into(),
+        pickle: "1".into(),
+        timed: true,
+    };
+    let minute = |left: &Ttl| matches!(left, Ttl::Left(left) if (30..=60).contains(&left.as_secs()));
+    assert!(matches!(store.ask_all(&mut [set("a")])[..], [Answer::Stored(Ttl::Unlimited)]));
+    assert!(matches!(store.hset_timed(b"h", b"b", b"2"), Ok(Ttl::Unlimited)));
+    store.expire(b"h", Lifetime::secs(60)).expect("a server");
+    let answers = store.ask_all(&mut [set("c"), find("missing")]);
+    assert!(matches!(&answers[..], [Answer::Stored(left), Answer::Missing] if minute(left)), "{answers:?}");
+    assert!(matches!(store.hset_timed(b"h", b"d", b"2"), Ok(left) if minute(&left)));
+    store.set(b"value", b"1", Lifetime::NONE).expect("a server");
+    assert!(store.hset_timed(b"value", b"f", b"2").is_err(), "a value is no hash");
 }

@@ -70,6 +70,7 @@ impl Asker {
             key: full.to_vec(),
             field: field.to_vec(),
             pickle: pickle.as_bytes().to_vec(),
+            timed: watch.is_some(),
         };
         let (site, value, pickle) = (Self::site(&here)?, value.clone().unbind(), pickle.unbind());
         Self::ask_question(py, &here, question, move |py, question, answer| {
@@ -79,7 +80,8 @@ impl Asker {
             // What the server would not take is not there for this request either.
             if let Some(watch) = watch.filter(|_| !matches!(answer, Answer::Refused)) {
                 let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                watch.keep_stored(site.store(), &key, Some(&field), value, pickle, Ttl::Unlimited);
+                let left = if let Answer::Stored(left) = answer { left } else { Ttl::Unlimited };
+                watch.keep_stored(site.store(), &key, Some(&field), value, pickle, left);
             } else if let Some(copy) = copy {
                 copy.get().remove_field(&key, &field);
             }

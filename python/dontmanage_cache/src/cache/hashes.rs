@@ -365,7 +365,14 @@ impl<'py> Here<'_, 'py> {
     ) -> PyResult<()> {
         let pickle = dumps(value)?;
         let bytes = pickle.as_bytes();
-        let done = self.ask(|store| store.hset(full, field, bytes))?;
+        let is_kept = watch.is_some();
+        let done = self.ask(|store| {
+            if is_kept {
+                store.hset_timed(full, field, bytes)
+            } else {
+                store.hset(full, field, bytes).map(|()| Ttl::Unlimited)
+            }
+        })?;
         if let Err(error) = &done {
             self.server()?.store().note_dropped_write();
             // The server is there and says no: what it would not take is not there for this request either.
@@ -374,7 +381,9 @@ impl<'py> Here<'_, 'py> {
             }
         }
         if let Some(watch) = watch {
-            watch.keep_stored(self.store()?, full, Some(field), value, pickle, Ttl::Unlimited);
+            // Without the server nothing is known of the hash.
+            let left = done.unwrap_or(Ttl::Unlimited);
+            watch.keep_stored(self.store()?, full, Some(field), value, pickle, left);
         } else if let Some(copy) = self.copy() {
             copy.remove_field(full, field);
         }
