@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import threading
+import weakref
 
 import pytest
 from conftest import Bench
@@ -369,3 +371,29 @@ def test_a_relative_sites_path_is_that_of_where_it_was_given(bench, monkeypatch,
     monkeypatch.chdir(tmp_path)
     dontmanage.init("b.test")
     assert dontmanage.local.site_path == str(bench.sites / "b.test")
+
+
+def test_a_request_whose_objects_hold_their_own_context_leaves_nothing_behind(bench):
+    class Request:
+        pass
+
+    def enter(context):
+        bench.enter()
+        request = Request()
+        request.context = context
+        for kept in (dontmanage.local, dontmanage.local.session, dontmanage.conf):
+            kept.request = request
+        dontmanage.local.conf = dontmanage.conf
+        assert dontmanage.cache.make_key("k")
+        return weakref.ref(request)
+
+    def in_a_context():
+        context = contextvars.copy_context()
+        return context.run(enter, context)
+
+    async def in_a_task():
+        return enter(asyncio.current_task())
+
+    for gone in (in_a_context(), asyncio.run(in_a_task())):
+        gc.collect()
+        assert gone() is None

@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use dontmanage_cache::KeyPrefix;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -55,6 +56,14 @@ impl Frame {
     #[getter]
     pub fn server(&self, py: Python<'_>) -> Option<Py<Server>> {
         self.server.as_ref().map(|server| server.clone_ref(py))
+    }
+
+    /// What a program hangs on its request may hold the context that the request is in, as a task does.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.attributes)?;
+        visit.call(&self.conf)?;
+        visit.call(&self.writes)?;
+        visit.call(self.prefix.get().map(|(source, _)| source))
     }
 }
 
