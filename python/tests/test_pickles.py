@@ -129,7 +129,7 @@ def test_a_broken_pickle_is_read_as_pickle_reads_it_or_not_at_all(bare, raw, see
         {"name": "a row", "idx": 3, "rate": 1.5, "on": MOMENT, "tags": ["a", "b", ("c", None, True)]},
         [{"k": {1, 2}, "v": frozenset({3})}, {"k": b"bytes", "v": -70_000}, [TWICE, TWICE, 1 << 40]],
     ]
-    # Not the opcode of a memo as large as memory.
+    # Not the opcode of a memo as large as memory: `pickle`, which is compared with, would take it.
     opcodes = [byte for byte in range(256) if byte != ord("r")]
     broken = []
     for _ in range(2_000):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -249,6 +250,25 @@ def test_interrupts_are_not_swallowed_by_unpickling(redis_server, tmp_path, raw)
     dontmanage.local.cache.clear()
     with pytest.raises(SystemExit):
         dontmanage.cache.get_value("k")
+
+
+def test_a_value_that_asks_for_memory_is_a_miss_also_where_nothing_is_signed(redis_server, tmp_path, raw):
+    bench = Bench(tmp_path / "bare", redis_server.url, signed=False)
+    # A few bytes, for which `pickle` would make room for 268 million objects.
+    for text in (b"\x80\x04Nr\xff\xff\xff\x0f.", b"Np268435455\n.", b"\x80\x02]q\x00r\xff\xff\xff\xff."):
+        bench.enter()
+        raw.set(bench.full("k"), text)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert dontmanage.cache.get_value("k", default="missed") == "missed"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024, "KiB"
+    old = (
+        pickle.dumps([["x"], ["rp9"] * 3], 1)
+        .replace(b"q\x00", b"r\x07\x00\x00\x00")
+        .replace(b"h\x00", b"j\x07\x00\x00\x00")
+    )
+    raw.set(bench.full("k"), old)
+    bench.enter()
+    assert dontmanage.cache.get_value("k") == [["x"], ["rp9"] * 3]
 
 
 DEEP = {

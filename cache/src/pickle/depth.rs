@@ -32,6 +32,23 @@ pub(crate) fn nests_deeper(bytes: &[u8], limit: u32) -> bool {
     bytes.len() > limit as usize && Depths::new(bytes, limit).run().unwrap_or(false)
 }
 
+/// Whether a pickle numbers an object so high that Python would give all the numbers below it memory, of which
+/// a few bytes can ask for gigabytes. Its own writer never does.
+///
+/// ```
+/// use dontmanage_cache::pickle::asks_for_memory;
+///
+/// assert!(asks_for_memory(b"\x80\x04Nr\xff\xff\xff\x0f."));
+/// assert!(!asks_for_memory(b"\x80\x04Nr\x00\x00\x00\x00."));
+/// ```
+#[must_use]
+pub fn asks_for_memory(bytes: &[u8]) -> bool {
+    // Most text has one of these letters, and hardly any pickle numbers an object by them.
+    let may = bytes.iter().any(|byte| matches!(*byte, op::PUT | op::LONG_BINPUT));
+    let mut depths = Depths::new(bytes, u32::MAX);
+    may && depths.run().is_err() && depths.asks_for_memory
+}
+
 /// An object of the pickle, by its place in `Depths::of`. All that hold nothing are one.
 type Id = u32;
 
@@ -45,12 +62,14 @@ struct Depths<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: Vec<Id>,
+    asks_for_memory: bool,
 }
 
 impl<'a> Depths<'a> {
     fn new(bytes: &'a [u8], limit: u32) -> Self {
         let input = Input::new(bytes);
-        Self { input, limit, of: vec![0], stack: Vec::new(), marks: Vec::new(), memo: Vec::new() }
+        let (stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new());
+        Self { input, limit, of: vec![0], stack, marks, memo, asks_for_memory: false }
     }
 
     fn run(&mut self) -> Result<bool, PickleError> {
@@ -187,6 +206,7 @@ impl<'a> Depths<'a> {
         };
         // Each entry took a byte of input at least, so that an honest index is smaller than that.
         if index >= self.input.size() {
+            self.asks_for_memory = true;
             return Err(self.input.malformed());
         }
         if index >= self.memo.len() {
@@ -291,6 +311,25 @@ mod tests {
         assert!(!nests_deeper(&wide, DEEPEST));
         let text = [b"\x80\x05X", &40_000u32.to_le_bytes()[..], &b"\x85".repeat(40_000), b"."].concat();
         assert!(!nests_deeper(&text, DEEPEST));
+    }
+
+    #[test]
+    fn a_number_that_no_writer_gives_asks_for_memory() {
+        for pickle in
+            [&b"\x80\x04Nr\x05\x00\x00\x01."[..], b"Np268435455\n.", b"\x80\x04](Nr\xff\xff\xff\xffe."]
+        {
+            assert!(asks_for_memory(pickle), "{pickle:?}");
+        }
+        for pickle in [
+            &b"\x80\x04Nr\x05\x00\x00\x00."[..],
+            b"Np4\n.",
+            b"\x80\x04\x8c\x09r\xff\xff\xff\xffp99.",
+            b"\x80\x04N.r\xff\xff\xff\xff",
+            b"r",
+            b"",
+        ] {
+            assert!(!asks_for_memory(pickle), "{pickle:?}");
+        }
     }
 
     #[test]

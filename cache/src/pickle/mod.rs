@@ -17,6 +17,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use depth::asks_for_memory;
 pub(crate) use depth::{DEEPEST, nests_deeper};
 pub use reader::{Limits, PickleError, read, read_with};
 pub use writer::{UnpicklableError, write};

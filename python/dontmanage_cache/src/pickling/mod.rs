@@ -5,6 +5,7 @@ mod names;
 mod plain;
 
 use dontmanage_cache::Unreadable;
+use dontmanage_cache::pickle::asks_for_memory;
 use pyo3::exceptions::{
     PyAttributeError, PyEOFError, PyException, PyImportError, PyMemoryError, PyRecursionError,
 };
@@ -59,6 +60,7 @@ pub fn loads<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Result<Bound<'py, 
     }
     let loaded = match plain::read(py, pickle) {
         Some(object) => Ok(object),
+        None if asks_for_memory(pickle) => Err(PyMemoryError::new_err("the pickle asks for too much memory")),
         None => functions.loads.bind(py).call1((PyBytes::new(py, pickle),)),
     };
     if pause {
