@@ -131,3 +131,30 @@ fn a_supervisor_that_was_stopped_for_a_while_blames_nobody() {
     assert_eq!(running.instance("redis_cache")["restarts"], 0);
     running.interrupt();
 }
+
+/// How much of its own code a process has in memory, and how much there is, in KB.
+fn resident_code(pid: i32) -> (u64, u64) {
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).expect("its program");
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/smaps")).expect("its memory");
+    let of_program = |line: &&str| line.contains(" r-xp ") && line.ends_with(&program.display().to_string());
+    let after = maps.lines().skip_while(|line| !of_program(line));
+    let number = |name: &str| {
+        let line = after.clone().find_map(|line| line.strip_prefix(name)).expect(name);
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+    };
+    (number("Rss:"), number("Size:"))
+}
+
+#[test]
+fn code_that_only_a_start_takes_does_not_stay_in_memory() {
+    let bench = TestBench::with_programs("web: sleep 1000\n");
+    let mut running = bench.start(&[]);
+    running.is("web", "ready");
+    for pid in [running.pid(), running.supervisor()] {
+        until("most of the code is gone", || {
+            let (resident, size) = resident_code(pid);
+            (resident < size / 2).then_some(())
+        });
+    }
+    running.interrupt();
+}

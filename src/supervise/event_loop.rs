@@ -24,6 +24,7 @@ use super::machine::{Event, Id, Machine};
 use super::output::Output;
 use super::plan::Plan;
 use super::remote::{Remote, View};
+use super::spawn;
 use crate::error::{Error, Problem, Result, plain_io};
 use crate::exit_code::ExitCode;
 
@@ -31,6 +32,8 @@ use crate::exit_code::ExitCode;
 const BLOCK: usize = 64 * 1024;
 /// Sleeping so much longer than planned means that the machine, or we, were stopped.
 const GAP: Duration = Duration::from_secs(2);
+/// When nothing has happened for so long, the start is over.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Runs a plan to its end. Returns how `bench start` ends.
 pub fn supervise(
@@ -54,6 +57,7 @@ pub fn supervise(
         ended_by: None,
         asked_to_end: [false; 2],
         guard_is_gone: false,
+        is_settled: false,
         memory_at: Instant::now() + MEMORY_EVERY,
         losses_at: Instant::now() + LOSSES_EVERY,
         block: vec![0; BLOCK],
@@ -107,6 +111,8 @@ struct Loop<'a> {
     /// Whether a signal asked for the end: directly, and by the guard.
     asked_to_end: [bool; 2],
     guard_is_gone: bool,
+    /// The bench has been quiet for once: what starts it has been done.
+    is_settled: bool,
     memory_at: Instant,
     losses_at: Instant,
     block: Vec<u8>,
@@ -138,8 +144,13 @@ impl Loop<'_> {
                 return Ok(self.exit_code());
             }
             let began = Instant::now();
-            let planned = self.next_deadline().map(|at| at.saturating_duration_since(began));
+            let due = self.next_deadline().map(|at| at.saturating_duration_since(began));
+            let planned = [due, (!self.is_settled).then_some(QUIET)].into_iter().flatten().min();
             let ready = self.wait(planned, remote, guarded)?;
+            if !self.is_settled && began.elapsed() >= QUIET {
+                self.is_settled = true;
+                spawn::let_go_of_code();
+            }
             // Longer than planned: the machine slept, or we were stopped.
             let gap = planned.map_or(Duration::ZERO, |planned| began.elapsed().saturating_sub(planned));
             if gap > GAP {

@@ -51,6 +51,7 @@ pub fn divide() -> Result<Divided> {
     match spawn::split().map_err(|errno| problem("start the supervisor", errno))? {
         Side::Parent(supervisor) => {
             drop(reader);
+            spawn::let_go_of_code();
             Ok(Divided::Guard(watch(supervisor, &signals, writer.into())))
         }
         Side::Child => {
@@ -62,6 +63,7 @@ pub fn divide() -> Result<Divided> {
             family::become_subreaper().map_err(|errno| problem("adopt processes", errno))?;
             // The old descriptor reads this process's signals as well, but its queue is the guard's.
             let signals = catch_signals(inherited).map_err(|errno| problem("catch signals", errno))?;
+            spawn::let_go_of_code();
             Ok(Divided::Supervisor(Guarded { guard: reader, guard_pid, signals }))
         }
     }

@@ -11,10 +11,12 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::mman::{MmapAdvise, madvise};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{ForkResult, Pid, fork, getppid, setsid};
+use procfs::process::{MMPermissions, MMapPath, Process};
 
 use super::plan::{CommandLine, InstanceSpec};
 
@@ -78,6 +80,31 @@ fn keep_files() {
         // SAFETY: the descriptor is only given a flag, which the kernel refuses if it is closed by now.
         let file = unsafe { BorrowedFd::borrow_raw(number) };
         let _ = fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
+    }
+}
+
+/// Gives back the memory in which the system has put code of ours that only the beginning took: reading settings,
+/// rendering, looking at everything. It maps a program in blocks, so that nearly all of it is there after a
+/// start, and each bench would pay for code that it never runs, such as TLS. What is needed again comes back
+/// by itself, from the system's own copy.
+pub fn let_go_of_code() {
+    // A system that does not show them keeps what it has.
+    let Ok(maps) = Process::myself().and_then(|own| own.maps()) else { return };
+    let Ok(program) = std::fs::read_link("/proc/self/exe") else { return };
+    for map in maps {
+        let is_code = map.perms == MMPermissions::READ | MMPermissions::EXECUTE | MMPermissions::PRIVATE
+            && matches!(&map.pathname, MMapPath::Path(path) if *path == program);
+        let (Ok(start), Ok(end)) = (usize::try_from(map.address.0), usize::try_from(map.address.1)) else {
+            continue;
+        };
+        let Some(address) = std::ptr::NonNull::new(std::ptr::with_exposed_provenance_mut(start)) else {
+            continue;
+        };
+        if is_code {
+            // SAFETY: these are pages of a file that nobody can have written to through this mapping; the
+            // next use reads the same bytes of the file again.
+            let _ = unsafe { madvise(address, end - start, MmapAdvise::MADV_DONTNEED) };
+        }
     }
 }
 
