@@ -265,3 +265,54 @@ def test_their_keys_are_the_same_in_every_process(bench: Bench):
     ]
     assert answers[0] == answers[1]
     assert len(pickle.loads(answers[0])) == len(PICKLABLE)
+
+
+PROGRAM = """
+import dataclasses, multiprocessing, sys
+
+import dontmanage_cache as dontmanage
+from dontmanage_cache.caching import redis_cache
+
+
+@dataclasses.dataclass
+class Price:
+    amount: int
+
+
+@redis_cache
+def total(price, kind=Price):
+    return price.amount
+
+
+def keys(sites):
+    dontmanage.init("a.test", sites)
+    return [total.cache_key(Price(1)), redis_cache(lambda x: x).cache_key(total), total(Price(2))]
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(keys, sys.argv[1:]) == keys(sys.argv[1])
+    print(keys(sys.argv[1])[:2])
+"""
+
+
+@pytest.mark.parametrize("way", [["pricing.py"], ["-m", "pricing"]], ids=" ".join)
+def test_a_program_that_is_run_has_the_keys_of_its_children_and_of_who_imports_it(
+    bench: Bench, tmp_path, way
+):
+    (tmp_path / "pricing.py").write_text(PROGRAM)
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, *command, bench.sites],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        return done.stdout
+
+    keys = run(*way)
+    if way[0] == "-m":
+        assert keys == run("-c", "import pricing, sys; print(pricing.keys(sys.argv[1])[:2])")

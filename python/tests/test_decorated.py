@@ -101,8 +101,33 @@ def test_functions_under_another_decorator_are_told_apart(bench):
         return redis_cache(lambda x: sum(function(x) for function in functions))
 
     assert [summing(functions)(1) for functions in below] == [2, 3]
+    assert [redis_cache(lambda x, way=way: [each(x) for each in way])(1) for way in ways()] == [
+        [2],
+        [3],
+        [4],
+        [5],
+    ]
     doubled, tripled = redis_cache(lambda x: x * 2), redis_cache(lambda x: x * 3)
     assert [closing_over_call(function)(1) for function in (doubled, tripled)] == [2, 3]
+
+
+class Unpicklable:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def twice(self, x):
+        return x * 2
+
+    def thrice(self, x):
+        return x * 3
+
+
+def ways():
+    """In each, what can't be pickled."""
+    yield [Unpicklable().twice]
+    yield [Unpicklable().thrice]
+    yield frozenset([lambda x: x + 3])
+    yield frozenset([lambda x: x + 4])
 
 
 def closing_over_call(function):

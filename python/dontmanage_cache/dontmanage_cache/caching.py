@@ -18,6 +18,7 @@ from types import MethodType
 from . import cache, local
 from ._core import CachedFunction
 from .functions import parameters, version
+from .parts import module_name
 
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
@@ -180,7 +181,7 @@ def cached(
     made = CachedFunction(
         func,
         cache=cache,
-        name=f"{func.__module__}.{func.__qualname__}",
+        name=f"{module_name(func)}.{func.__qualname__}",
         version=version(func),
         ttl=ttl,
         stale=stale,

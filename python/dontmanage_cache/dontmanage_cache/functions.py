@@ -10,9 +10,10 @@ False
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 
 from ._core import CachedFunction, canonical
+from .parts import module_name
 
 # `typing` costs more to import than all of this package.
 TYPE_CHECKING = False
@@ -162,8 +163,12 @@ def content(value: Any, seen: set[int]) -> Any:
     except Exception:
         # It can't be pickled, which is no mistake here; whatever says so, locks or a lazy object.
         pass
+    if isinstance(value, MethodType):
+        return ("method", content(value.__func__, seen), content(value.__self__, seen))
     if id(value) in seen:
         return kind_of(value)
+    if type(value) in (set, frozenset):
+        return (type(value).__name__, sorted(repr(content(item, seen)) for item in value))
     if type(value) in (list, tuple):
         seen.add(id(value))
         return (type(value).__name__, [content(item, seen) for item in value])
@@ -177,5 +182,5 @@ def content(value: Any, seen: set[int]) -> Any:
 
 
 def kind_of(value: Any) -> tuple[Any, ...]:
-    named = value if isinstance(value, (type, FunctionType, ModuleType)) else type(value)
-    return ("is", getattr(named, "__module__", ""), getattr(named, "__qualname__", named.__name__))
+    named = value if isinstance(value, (type, FunctionType, MethodType, ModuleType)) else type(value)
+    return ("is", module_name(named), getattr(named, "__qualname__", named.__name__))

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["parts_of"]
+__all__ = ["module_name", "parts_of"]
 
 
 def parts_of(argument: Any) -> str | tuple[Any, ...]:
@@ -53,7 +53,26 @@ def parts_of(argument: Any) -> str | tuple[Any, ...]:
 
 def class_name(kind: type) -> str:
     """The name of a class, whether or not it can be imported by it."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return f"{module_name(kind)}:{kind.__qualname__}"
+
+
+# What a program that is run is called there: by itself, and by processes that `multiprocessing` makes.
+PROGRAM = ("__main__", "__mp_main__")
+
+
+def module_name(thing: Any) -> str:
+    """The module of a class or function, by the name that it has in every process: also where it is the
+    program that is run there, as by `python -m`.
+
+    >>> from fractions import Fraction
+    >>> module_name(Fraction)
+    'fractions'
+    """
+    name: str = getattr(thing, "__module__", None) or "builtins"
+    if name not in PROGRAM:
+        return name
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return PROGRAM[0] if spec is None else spec.name
 
 
 def global_name(thing: Any, name: str | None = None) -> str:
@@ -65,4 +84,4 @@ def global_name(thing: Any, name: str | None = None) -> str:
         found = getattr(found, part, None)
     if found is not thing:
         raise TypeError(f"`{module}.{name}` can't be imported by that name")
-    return f"{module}:{name}"
+    return f"{module_name(thing)}:{name}"
