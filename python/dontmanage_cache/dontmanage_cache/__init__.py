@@ -40,7 +40,7 @@ __all__ = [
 # What is counted in a forked child is its own.
 os.register_at_fork(after_in_child=after_fork)
 
-cache = Cache()
+cache: Cache = Cache()
 """The cache of the site that this thread or task is in."""
 
 # `typing` costs more to import than all of this package.
@@ -66,7 +66,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-local = Local()
+local: Local = Local()
 """Attributes of this thread or task."""
 
 from .here import conf, db, session  # noqa: E402 - they read `local`

@@ -102,5 +102,5 @@ class AsyncCache(Values, Hashes, Members):
         return await answer(self._asker.connected())
 
 
-acache = AsyncCache()
+acache: AsyncCache = AsyncCache()
 """The cache of the site that this task is in, for programs on an event loop."""

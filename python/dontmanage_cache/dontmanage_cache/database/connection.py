@@ -46,11 +46,11 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.kind = address.kind
-        self.before_commit = Callbacks()
-        self.after_commit = Callbacks()
-        self.before_rollback = Callbacks()
-        self.after_rollback = Callbacks()
+        self.kind: str = address.kind
+        self.before_commit: Callbacks = Callbacks()
+        self.after_commit: Callbacks = Callbacks()
+        self.before_rollback: Callbacks = Callbacks()
+        self.after_rollback: Callbacks = Callbacks()
         self._open: sqlalchemy.Connection | None = None
         self._writes: Writes | None = None
         # Of SQLite: whether its lock is held.
@@ -288,7 +288,7 @@ class Snapshot:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.kind = address.kind
+        self.kind: str = address.kind
 
     def __enter__(self) -> Snapshot:
         with told(self.address):
