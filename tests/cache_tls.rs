@@ -110,7 +110,12 @@ fn a_certificate_that_is_not_verified_is_warned_of() {
 #[test]
 fn an_option_that_is_not_understood_is_refused_where_it_stands() {
     let bench = bench_of("rediss://cache.example?ssl_cert_reqs=maybe");
-    bench.run(&["config", "show"]).code(2).says("`ssl_cert_reqs=maybe`").says("json:1 redis_cache");
+    bench
+        .run(&["config", "show"])
+        .code(2)
+        .says("`ssl_cert_reqs=maybe`")
+        .says("json:1 redis_cache")
+        .says("correct the option");
     let bench = bench_of("redis://cache.example");
     bench
         .run(&["config", "set", "redis_cache.url", "redis://h?ssl_ca_certs=/ca.pem"])

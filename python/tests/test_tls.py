@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import subprocess
@@ -247,6 +248,30 @@ def test_a_server_that_stops_and_dies_costs_time_only(
     assert dontmanage.cache.get_value("k") is None
     tls.server.start()
     wait_for("it is found again", is_back)
+
+
+def test_a_forked_child_has_sessions_of_its_own(by_tls: Bench) -> None:
+    dontmanage.cache.set_value("k", "parent's")
+    children = []
+    for number in range(3):
+        if not (child := os.fork()):
+            code = 1
+            try:
+                by_tls.enter()
+                for _ in range(50):
+                    dontmanage.cache.set_value(f"k{number}", number)
+                    by_tls.enter()
+                    assert dontmanage.cache.get_value(f"k{number}") == number
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    for _ in range(50):
+        by_tls.enter()
+        assert dontmanage.cache.get_value("k") == "parent's"
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    by_tls.enter()
+    assert [dontmanage.cache.get_value(f"k{number}") for number in range(3)] == [0, 1, 2]
 
 
 def test_a_client_of_redis_py_hands_its_options_on(

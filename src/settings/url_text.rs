@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use dontmanage_cache::RedisUrl;
+use dontmanage_cache::{RedisUrl, UrlError};
 
 use super::convert::{self, Converted};
 use super::reader::{Layer, Refusal};
@@ -76,7 +76,7 @@ pub fn url(node: &Node, layer: Layer) -> Converted<Url> {
     let written = written.trim();
     let url = written
         .parse::<RedisUrl>()
-        .map_err(|error| Refusal::new(format!("is no address of a redis server: {error}"), FIX))?;
+        .map_err(|error| Refusal::new(format!("is no address of a redis server: {error}"), fix(&error)))?;
     let text = if written.contains("://") {
         written.to_owned()
     } else if written.starts_with('/') {
@@ -88,6 +88,16 @@ pub fn url(node: &Node, layer: Layer) -> Converted<Url> {
 }
 
 const FIX: &str = "write `redis://127.0.0.1:13000`, `unix:///path/to.sock`, or the port alone";
+
+fn fix(error: &UrlError) -> &'static str {
+    match error {
+        UrlError::TlsOptionWithoutTls { .. } => "write `rediss://`, or leave the option out",
+        UrlError::TlsValue { .. } | UrlError::TlsOption { .. } | UrlError::KeyWithoutCertificate => {
+            "correct the option, or leave it out: a server's certificate is verified without any"
+        }
+        _ => FIX,
+    }
+}
 
 fn local(node: &Node, layer: Layer) -> Converted<Url> {
     Ok(convert::port(node, layer)?.map(|port| at("127.0.0.1", port)))

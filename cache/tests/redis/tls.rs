@@ -468,6 +468,51 @@ fn the_last_reply_before_the_end_is_read() {
 }
 
 #[test]
+fn whatever_answers_a_handshake_is_an_error_within_the_deadline() {
+    let authority = Authority::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = TlsPort(listener.local_addr().expect("its address").port());
+    // The heads of records and messages of TLS, and what else there is, with all kinds of lengths.
+    let heads: [&[u8]; 8] = [
+        &[0x16, 3, 3],
+        &[0x16, 3, 3, 0, 90, 2, 0, 0, 86, 3, 3],
+        &[0x16, 3, 1, 0xff, 0xff],
+        &[0x15, 3, 3, 0, 2],
+        &[0x14, 3, 3, 0, 1, 1],
+        &[0x17, 3, 3, 0x40, 0],
+        &[0x16, 0xff],
+        &[],
+    ];
+    let mut seed = 7_u32;
+    let mut noise = move || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    };
+    let answers: Vec<Vec<u8>> = (0..80)
+        .map(|number: usize| {
+            let rest: Vec<u8> = (0..number * 7).map(|_| noise()).collect();
+            [heads[number % heads.len()], &rest].concat()
+        })
+        .collect();
+    let count = answers.len();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let _ = stream.read(&mut [0; 2048]);
+            let _ = stream.write_all(&answer);
+            // Hangs up, so that nothing is waited for.
+        }
+    });
+    let url = port.url(&authority.trusted());
+    for number in 0..count {
+        let start = Instant::now();
+        let error = open(&url).expect_err("no server");
+        let told = matches!(error, RedisError::Tls { .. } | RedisError::Closed { .. });
+        assert!(told && start.elapsed() < PATIENCE, "{number}: {error:?} after {:?}", start.elapsed());
+    }
+}
+
+#[test]
 fn what_is_changed_on_its_way_is_found_out() {
     let authority = Authority::new();
     let (_server, port) = Server::with_tls(&authority.issue(), &[]);
