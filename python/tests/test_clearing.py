@@ -82,6 +82,22 @@ def test_a_user_is_cleared_and_none_whose_name_begins_alike(bench, cache):
     assert cache.get_value("k") == "the site's"
 
 
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["roles", "bootinfo", "user_perm_can_read", "has_role:Page", "has_role:Report", "contacts"], "user"),
+        (["meta", "form_meta", "table_columns", "data_import_column_header_map"], "doctype"),
+    ],
+)
+def test_what_the_framework_keeps_for_a_user_and_for_a_doctype_goes_with_them(bench, cache, names, what):
+    for name in names:
+        cache.hset(name, "cleared", 1)
+        cache.hset(name, "another", 1)
+    dontmanage.clear_cache(**{what: "cleared"})
+    bench.enter()
+    assert all(cache.hgetall(name) == {"another": 1} for name in names)
+
+
 def test_a_doctype_is_cleared_and_no_other(bench, cache):
     for doctype in ("User", "User Permission"):
         cache.hset("meta", doctype, {"name": doctype})

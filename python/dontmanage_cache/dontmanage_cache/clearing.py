@@ -34,6 +34,7 @@ DOCTYPE_HASHES = (
     "linked_doctypes",
     "notifications",
     "workflow",
+    "data_import_column_header_map",
 )
 USER_HASHES = (
     "bootinfo",
@@ -48,6 +49,10 @@ USER_HASHES = (
     "desktop_icons",
     "portal_menu_items",
     "desk_sidebar_items",
+    "user_perm_can_read",
+    "has_role:Page",
+    "has_role:Report",
+    "contacts",
 )
 
 # What is kept of pages, by the frameworks of all versions. A site's own keys are none of these.
