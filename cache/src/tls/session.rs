@@ -39,7 +39,7 @@ impl Session {
         host: &str,
         options: &TlsOptions,
         limit: Limit,
-        is_plain: impl FnOnce() -> bool,
+        is_plain: impl Fn() -> bool,
     ) -> Result<Self, Fault> {
         let config = config(options)?;
         let name = ServerName::try_from(host.to_owned())
@@ -57,22 +57,25 @@ impl Session {
             end: None,
         };
         session.flush(limit)?;
-        match session.pull(false, limit.but_its_end()) {
-            Err(Fault::TimedOut) if is_plain() => return Err(TlsError::NotSpoken.into()),
-            Err(Fault::TimedOut) => session.pull_late(limit)?,
-            pulled => pulled?,
-        }
-        // A handshake or an alert is how TLS begins.
-        if !matches!(session.incoming.first(), None | Some(0x15 | 0x16)) {
-            return Err(TlsError::NotSpoken.into());
-        }
+        let mut heard = false;
         loop {
+            if session.taken == session.incoming.len() {
+                if heard {
+                    session.pull(false, limit)?;
+                } else {
+                    session.pull_first(limit, &is_plain)?;
+                }
+            }
+            if let (false, Some(first)) = (heard, session.incoming.first()) {
+                heard = true;
+                // A handshake or an alert is how TLS begins.
+                if !matches!(first, 0x15 | 0x16) {
+                    return Err(TlsError::NotSpoken.into());
+                }
+            }
             session.decrypt(limit)?;
             if !session.tls.is_handshaking() {
                 return Ok(session);
-            }
-            if session.taken == session.incoming.len() {
-                session.pull(false, limit)?;
             }
         }
     }
@@ -139,10 +142,17 @@ impl Session {
         self.socket.receive(&mut self.incoming, first, limit)
     }
 
-    /// As `pull`, where the look elsewhere may have used up the time in which something came.
-    fn pull_late(&mut self, limit: Limit) -> Result<(), Fault> {
-        self.incoming.extend_from_slice(self.socket.receive_waiting(&mut [0; 4096]));
-        if self.incoming.is_empty() { self.pull(false, limit) } else { Ok(()) }
+    /// As `pull`, of the first that the server says.
+    fn pull_first(&mut self, limit: Limit, is_plain: impl Fn() -> bool) -> Result<(), Fault> {
+        match self.pull(false, limit.but_its_end()) {
+            Err(Fault::TimedOut) if is_plain() => Err(TlsError::NotSpoken.into()),
+            Err(Fault::TimedOut) => {
+                // The look elsewhere may have used up the time in which something came.
+                self.incoming.extend_from_slice(self.socket.receive_waiting(&mut [0; 4096]));
+                if self.incoming.is_empty() { self.pull(false, limit) } else { Ok(()) }
+            }
+            pulled => pulled,
+        }
     }
 
     /// Decrypts what has been read, or as much of it as rustls takes at once, and answers what TLS itself asks.

@@ -271,6 +271,10 @@ fn a_server_that_speaks_only_tls_1_2_is_understood_and_older_ones_are_refused() 
     let authority = Authority::new();
     let (_server, port) = Server::with_tls(&authority.issue(), &["--tls-protocols", "TLSv1.2"]);
     ping(&port.url(&authority.trusted())).expect("it answers");
+    let asking = ["--tls-protocols", "TLSv1.2", "--tls-auth-clients", "yes"];
+    let (_server, port) = Server::with_tls(&authority.issue(), &asking);
+    let said = tls_error(&port.url(&authority.trusted())).to_string();
+    assert!(said.contains("may ask for a client certificate"), "{said}");
     let (_server, port) = Server::with_tls(
         &authority.issue(),
         &["--tls-protocols", "TLSv1.1", "--tls-ciphers", "ALL:@SECLEVEL=0"],
