@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import inspect
 import os
+import pydoc
 import threading
 import weakref
 
@@ -397,3 +399,16 @@ def test_a_request_whose_objects_hold_their_own_context_leaves_nothing_behind(be
     for gone in (in_a_context(), asyncio.run(in_a_task())):
         gc.collect()
         assert gone() is None
+
+
+@pytest.mark.parametrize("name", ["conf", "session", "db"])
+def test_tools_may_look_at_what_is_imported_before_a_site_is_entered(name):
+    """Such as `help`, doctest and pytest, which ask everything in a module what it is."""
+    here = getattr(dontmanage, name)
+    assert not hasattr(here, "__wrapped__")
+    assert inspect.unwrap(here) is here
+    assert not inspect.isroutine(here)
+    assert pydoc.render_doc(here)
+    assert dir(here)
+    with pytest.raises(dontmanage.NoSiteError, match=r"dontmanage\.init"):
+        _ = here.anything

@@ -42,7 +42,14 @@ class Here:
             ) from None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._get_current_object(), name)
+        try:
+            found = self._get_current_object()
+        except NoSiteError:
+            # What Python and its tools ask of any object is no use of the site.
+            if name.startswith("__"):
+                raise AttributeError(name) from None
+            raise
+        return getattr(found, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._get_current_object(), name, value)
@@ -92,7 +99,10 @@ class Here:
         return copy.copy, (self._get_current_object(),)
 
     def __dir__(self) -> list[str]:
-        return dir(self._get_current_object())
+        try:
+            return dir(self._get_current_object())
+        except NoSiteError:
+            return dir(type(self))
 
     def __repr__(self) -> str:
         try:
