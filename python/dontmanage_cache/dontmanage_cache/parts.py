@@ -29,7 +29,8 @@ def parts_of(argument: Any) -> str | tuple[Any, ...]:
     'datetime:timedelta'
     """
     kind = type(argument)
-    if isinstance(argument, (type, FunctionType)):
+    # By what it is, not by what it says it is, as a proxy or `dict[str, int]` does.
+    if issubclass(kind, (type, FunctionType)):
         for only in (None, NotImplemented, ...):
             # No importable name: pickle makes these from their only object.
             if argument is type(only):
