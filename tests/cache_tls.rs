@@ -126,12 +126,10 @@ fn an_option_that_is_not_understood_is_refused_where_it_stands() {
     assert_eq!(bench.run(&["config", "get", "redis_cache.url"]).success().stdout.trim_end(), good);
 }
 
-#[test]
-fn a_server_of_this_machine_by_tls_is_ready_when_it_answers_by_tls() {
-    let authority = Authority::new();
-    let paper = authority.issue();
+/// A bench with a server of its own that speaks TLS and shows this certificate.
+fn bench_with_server(paper: &Paper, trusted: &str) -> TestBench {
     let port = crate::support::free_port();
-    let bench = bench_of(&format!("rediss://127.0.0.1:{port}?{}", authority.trusted()));
+    let bench = bench_of(&format!("rediss://127.0.0.1:{port}?{trusted}"));
     // By its address alone it is another machine's, perhaps at the end of a tunnel.
     bench.run(&["setup", "redis"]).success();
     assert!(!bench.path("config/redis_cache.conf").exists());
@@ -146,10 +144,27 @@ fn a_server_of_this_machine_by_tls_is_ready_when_it_answers_by_tls() {
     );
     bench.run(&["setup", "redis"]).success();
     bench.write("Procfile", "redis_cache: redis-server config/redis_cache.conf\nweb: sleep 1000\n");
+    bench
+}
+
+#[test]
+fn a_server_of_this_machine_by_tls_is_ready_when_it_answers_by_tls() {
+    let authority = Authority::new();
+    let bench = bench_with_server(&authority.issue(), &authority.trusted());
     let mut running = bench.start(&[]);
     running.is("redis_cache", "ready");
     running.is("web", "ready");
     bench.run(&["cache", "ping"]).success();
+    running.interrupt();
+}
+
+#[test]
+fn a_server_of_this_machine_that_is_not_trusted_is_not_ready_and_why_is_said() {
+    let authority = Authority::new();
+    let bench = bench_with_server(&authority.issue_for(&["cache.example"]), &authority.trusted());
+    let mut running = bench.start(&[]);
+    running.says("redis_cache is not ready yet: the server's certificate is not for `127.0.0.1`");
+    running.is("web", "waiting");
     running.interrupt();
 }
 

@@ -18,22 +18,12 @@ pub(super) enum Stream {
 impl Stream {
     /// Connects by `limit`, and shakes hands if the URL asks for TLS.
     pub(super) fn open(url: &RedisUrl, limit: Limit) -> Result<Self, RedisError> {
-        let socket = Socket::new(connect::open(url, limit.end, limit.whole)?);
-        let Some(options) = url.tls() else { return Ok(Self::Plain(socket)) };
-        Self::secured(socket, url.address(), options, limit)
-            .map_err(|fault| fault.into_error(url.address().to_string(), Phase::Connect, limit, false))
-    }
-
-    #[cfg(feature = "tls")]
-    fn secured(socket: Socket, address: &Address, options: &TlsOptions, limit: Limit) -> Result<Self, Fault> {
-        let Address::Tls { host, .. } = address else { return Err(TlsError::NotBuilt.into()) };
-        let is_plain = || listener::speaks_plainly(address, limit.end);
-        Ok(Self::Tls(Box::new(crate::tls::Session::open(socket, host, options, limit, is_plain)?)))
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn secured(_: Socket, _: &Address, _: &TlsOptions, _: Limit) -> Result<Self, Fault> {
-        Err(TlsError::NotBuilt.into())
+        let connect = || connect::open(url, limit.end, limit.whole).map(Socket::new);
+        let Some(options) = url.tls() else { return connect().map(Self::Plain) };
+        let failed = |fault: Fault| fault.into_error(url.address().to_string(), Phase::Connect, limit, false);
+        // Without it a server need not be troubled.
+        let prepared = Prepared::of(options).map_err(|error| failed(error.into()))?;
+        prepared.secure(connect()?, url.address(), limit).map_err(failed)
     }
 
     /// Sends all of it.
@@ -65,5 +55,40 @@ impl Stream {
             #[cfg(feature = "tls")]
             Self::Tls(session) => session.receive_waiting(into, limit),
         }
+    }
+}
+
+/// What a handshake takes, as far as it can be had without the server.
+#[cfg(feature = "tls")]
+struct Prepared(crate::tls::Config);
+
+#[cfg(feature = "tls")]
+impl Prepared {
+    fn of(options: &TlsOptions) -> Result<Self, TlsError> {
+        crate::tls::Config::of(options).map(Self)
+    }
+
+    fn secure(self, socket: Socket, address: &Address, limit: Limit) -> Result<Stream, Fault> {
+        let host = match address {
+            Address::Tcp { host, .. } | Address::Tls { host, .. } => host,
+            Address::Unix(_) => "localhost",
+        };
+        let is_plain = || listener::speaks_plainly(address, limit.end);
+        crate::tls::Session::open(socket, host, self.0, limit, is_plain).map(Box::new).map(Stream::Tls)
+    }
+}
+
+/// There is none.
+#[cfg(not(feature = "tls"))]
+enum Prepared {}
+
+#[cfg(not(feature = "tls"))]
+impl Prepared {
+    fn of(_: &TlsOptions) -> Result<Self, TlsError> {
+        Err(TlsError::NotBuilt)
+    }
+
+    fn secure(self, _: Socket, _: &Address, _: Limit) -> Result<Stream, Fault> {
+        match self {}
     }
 }

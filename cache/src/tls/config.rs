@@ -33,8 +33,21 @@ struct Kept {
 /// By what a changed file is known: when it was written, its size, which file it is.
 type Stamps = [Option<(i64, i64, u64, u64)>; 4];
 
-/// What rustls is to do for a server with these options.
-pub(super) fn config(options: &TlsOptions) -> Result<Arc<ClientConfig>, TlsError> {
+/// What rustls is to do for a server.
+pub(crate) struct Config {
+    pub(super) rustls: Arc<ClientConfig>,
+    /// Whether there is a certificate to show.
+    pub(super) has_certificate: bool,
+}
+
+impl Config {
+    /// For a server with these options.
+    pub(crate) fn of(options: &TlsOptions) -> Result<Self, TlsError> {
+        Ok(Self { rustls: kept(options)?, has_certificate: options.certfile().is_some() })
+    }
+}
+
+fn kept(options: &TlsOptions) -> Result<Arc<ClientConfig>, TlsError> {
     // Before reading: what changes meanwhile is read again next time.
     let stamps = stamps(options);
     let mut free = None;

@@ -15,4 +15,4 @@ mod verifier;
 
 pub use error::TlsError;
 #[cfg(feature = "tls")]
-pub(crate) use session::Session;
+pub(crate) use {config::Config, session::Session};

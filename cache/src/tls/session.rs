@@ -6,10 +6,9 @@ use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::TlsError;
-use super::config::config;
+use super::config::Config;
 use super::refusal::refusal;
 use crate::connection::{Fault, Limit, Socket};
-use crate::url::TlsOptions;
 
 /// A record and its head fit; of more than that, as much as one read brings.
 const INCOMING: usize = 32 * 1024;
@@ -37,20 +36,19 @@ impl Session {
     pub(crate) fn open(
         socket: Socket,
         host: &str,
-        options: &TlsOptions,
+        config: Config,
         limit: Limit,
         is_plain: impl Fn() -> bool,
     ) -> Result<Self, Fault> {
-        let config = config(options)?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| TlsError::WrongHost { host: host.to_owned(), names: Vec::new() })?;
-        let tls = ClientConnection::new(config, name)
+        let tls = ClientConnection::new(config.rustls, name)
             .map_err(|error| TlsError::Handshake { reason: error.to_string() })?;
         let mut session = Self {
             socket,
             tls,
             host: host.into(),
-            has_certificate: options.certfile().is_some(),
+            has_certificate: config.has_certificate,
             incoming: Vec::with_capacity(INCOMING),
             taken: 0,
             outgoing: Vec::new(),

@@ -135,15 +135,6 @@ fn an_unknown_name_is_unreachable() {
     assert!(matches!(error, RedisError::Unreachable { .. }), "{error}");
 }
 
-#[cfg(not(feature = "tls"))]
-#[test]
-fn tls_that_is_not_built_in_is_refused_with_words() {
-    let (server, url) = (Server::start(), "rediss://127.0.0.1:");
-    let url: RedisUrl = format!("{url}{}", server.port()).parse().expect("a url");
-    let error = open(&url).expect_err("not built in");
-    assert!(error.to_string().contains("built without TLS"), "{error}");
-}
-
 #[test]
 fn a_stopped_server_times_out_though_its_port_is_open() {
     let server = Server::start();
