@@ -311,6 +311,14 @@ def test_the_copy_is_looked_into_and_filled_as_a_dict_is(bench, cache):
         hash(copy)
 
 
+@pytest.mark.parametrize("wrong", [None, [], 5, "text"])
+def test_only_a_dict_can_be_put_in_place_of_the_copy(bench, cache, wrong):
+    cache.set_value("k", 1)
+    with pytest.raises(TypeError, match=f"a dict of keys and values, not {type(wrong).__name__}"):
+        dontmanage.local.cache = wrong
+    assert dontmanage.local.cache[cache.make_key("k")] == 1
+
+
 def test_what_is_taken_out_of_the_copy_is_the_callers_own(bench, cache):
     cache.set_value("k", {"a": [1]})
     copy = dontmanage.local.cache

@@ -4,8 +4,9 @@ use dontmanage_cache::{Beginning, Changed, LocalCopy as Copies, LocalHits, Share
 use pyo3::exceptions::PyKeyError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMapping};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
+use crate::arguments;
 use crate::copying::Kept;
 use crate::full_key::{KeyBuffer, given_back, push_text};
 use crate::pickling::dumps;
@@ -340,7 +341,7 @@ impl LocalCopy {
             }
             return Ok(());
         }
-        for item in mapping.cast::<PyMapping>()?.items()? {
+        for item in arguments::mapping(mapping)?.items()? {
             let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             self.__setitem__(&key, &value)?;
         }
