@@ -147,7 +147,7 @@ pub use server_error::{ServerError, ServerErrorKind};
 pub use shared_copy::{Changed, SharedCopy};
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use stats::{Refusals, ServerState, Stats, Unreadable};
-pub use store::{Found, Store};
+pub use store::{Fields, Found, Store};
 pub use strict::Strict;
 pub use tally::Tally;
 pub use times::Times;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cache::{Cache, CacheError};
+use crate::envelope::Rejection;
 use crate::key::{Beginning, Key};
 use crate::lifetime::{Lifetime, Ttl};
 use crate::local_copy::LocalCopy;
@@ -179,8 +180,9 @@ impl<'c> Strict<'c> {
         name: impl Into<Key<'a>>,
     ) -> Result<Vec<(Vec<u8>, Result<Value, CacheError>)>, CacheError> {
         let key = self.cache.make_key(name);
-        let fields = self.store().hgetall(&key)?.into_iter();
-        Ok(fields.map(|(name, value)| (name, value.and_then(|bytes| self.unpickled(&key, &bytes)))).collect())
+        let fields = self.store().hgetall(&key)?;
+        let read = |pickle: Result<&[u8], Rejection>| self.unpickled(&key, pickle?);
+        Ok(fields.iter().map(|(name, pickle)| (name.to_vec(), read(pickle))).collect())
     }
 
     /// Removes fields of a hash. How many there were.

@@ -1,10 +1,8 @@
 //! Hashes: values by key and field.
 
-use std::borrow::Cow;
-
 use super::exchange::{int, strings};
 use super::sealing::still_there;
-use super::{Found, Store};
+use super::{Fields, Found, Store};
 use crate::cache::CacheError;
 use crate::client::Call;
 use crate::connection::Pipeline;
@@ -73,29 +71,31 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// All fields of a hash, in no order. A value that is not taken stands as the reason why.
-    #[expect(clippy::type_complexity, reason = "a list of names with results, and an error of the whole")]
-    pub fn hgetall(self, key: &[u8]) -> Result<Vec<(Vec<u8>, Result<Vec<u8>, CacheError>)>, CacheError> {
+    /// All fields of a hash, in no order.
+    pub fn hgetall(self, key: &[u8]) -> Result<Fields, CacheError> {
         Ok(self.read(key, |redis, note| {
             let ReplyRef::Array(items) = redis.query(&[b"HGETALL", key])? else {
                 return Err(redis.unexpected("HGETALL"));
             };
             let mut values = Vec::with_capacity(items.len() / 2);
+            let mut size = 0;
             for pair in items.as_chunks::<2>().0 {
                 let [ReplyRef::Bulk(field), ReplyRef::Bulk(bytes)] = pair else {
                     return Err(redis.unexpected("HGETALL"));
                 };
                 values.push((*bytes, Place { key, field: Some(field) }));
+                size += field.len() + bytes.len();
             }
             if values.is_empty() {
                 note.miss();
             }
             let opened = envelope::open_many(&values, self.signing_key);
-            let fields = values.iter().zip(opened).map(|((bytes, place), opened)| {
-                let value = self.judged(opened, bytes, note).map(Cow::into_owned);
-                (place.field.unwrap_or_default().to_vec(), value)
-            });
-            Ok(fields.collect())
+            let mut fields = Fields::with_capacity(values.len(), size);
+            for ((bytes, place), opened) in values.iter().zip(opened) {
+                let pickle = self.judged(opened, bytes, note);
+                fields.push(place.field.unwrap_or_default(), pickle.as_deref().map_err(|&why| why));
+            }
+            Ok(fields)
         })?)
     }
 

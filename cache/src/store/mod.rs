@@ -2,11 +2,13 @@
 //! values themselves.
 
 mod exchange;
+mod fields;
 mod hashes;
 mod keys;
 mod sealing;
 mod values;
 
+pub use fields::Fields;
 pub(crate) use sealing::{found, still_there};
 pub(crate) use values::add_set;
 

@@ -55,7 +55,7 @@ impl Store<'_> {
         place: Place<'_>,
         note: &mut Note,
     ) -> Result<Cow<'b, [u8]>, CacheError> {
-        self.judged(envelope::open(bytes, self.signing_key, place), bytes, note)
+        Ok(self.judged(envelope::open(bytes, self.signing_key, place), bytes, note)?)
     }
 
     /// As [`opened`](Self::opened), with the end that an envelope tells: milliseconds since 1970, 0 is none.
@@ -75,7 +75,7 @@ impl Store<'_> {
         opened: Result<T, Rejection>,
         bytes: &[u8],
         note: &mut Note,
-    ) -> Result<T, CacheError> {
+    ) -> Result<T, Rejection> {
         match opened {
             Ok(payload) => {
                 note.hit(bytes);
@@ -84,7 +84,7 @@ impl Store<'_> {
             Err(rejection) => {
                 note.rejected();
                 self.client.counters().rejected(rejection);
-                Err(rejection.into())
+                Err(rejection)
             }
         }
     }

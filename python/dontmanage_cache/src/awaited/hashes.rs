@@ -105,10 +105,10 @@ impl Asker {
             move |site| site.store().hgetall(&full),
             move |py, fields| {
                 let values = PyDict::new(py);
-                for (field, pickle) in fields.unwrap_or_default() {
+                for (field, pickle) in fields.unwrap_or_default().iter() {
                     let Ok(pickle) = pickle else { continue };
-                    match loads(py, &pickle)? {
-                        Ok(value) => values.set_item(given_back(py, &field)?, value)?,
+                    match loads(py, pickle)? {
+                        Ok(value) => values.set_item(given_back(py, field)?, value)?,
                         Err(why) => site.store().note_unreadable(&key, why),
                     }
                 }

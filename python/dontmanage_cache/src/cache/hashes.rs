@@ -223,10 +223,11 @@ impl Cache {
         let here = self.here(py)?;
         let full = full_key(py, here.frame(), name, Whose::shared(shared))?;
         let values = PyDict::new(py);
-        for (field, pickle) in here.read(|store| store.hgetall(&full))? {
+        let fields = here.read(|store| store.hgetall(&full))?;
+        for (field, pickle) in fields.iter() {
             let Ok(pickle) = pickle else { continue };
-            match loads(py, &pickle)? {
-                Ok(value) => values.set_item(given_back(py, &field)?, value)?,
+            match loads(py, pickle)? {
+                Ok(value) => values.set_item(given_back(py, field)?, value)?,
                 Err(why) => here.store()?.note_unreadable(&full, why),
             }
         }

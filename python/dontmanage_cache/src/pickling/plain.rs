@@ -25,9 +25,9 @@ pub fn read<'py>(py: Python<'py>, pickle: &[u8]) -> Option<Bound<'py, PyAny>> {
         py,
         input: Cursor::new(pickle),
         objects: Vec::with_capacity((pickle.len() / 12).clamp(4, 4096)),
-        stack: SmallVec::new(),
+        stack: Vec::with_capacity(96),
         marks: SmallVec::new(),
-        memo: SmallVec::new(),
+        memo: Vec::with_capacity(96),
         names: Names::borrow(),
     }
     .run()
@@ -42,9 +42,9 @@ struct Reader<'a, 'py> {
     /// All objects. They stay until the end, so that the stack and the memo, which holds nearly all of them
     /// and of which hardly one is asked for, need not count references.
     objects: Vec<Bound<'py, PyAny>>,
-    stack: SmallVec<[Id; 96]>,
+    stack: Vec<Id>,
     marks: SmallVec<[Mark; 8]>,
-    memo: SmallVec<[Id; 96]>,
+    memo: Vec<Id>,
     names: Names,
 }
 
@@ -235,6 +235,7 @@ impl<'py> Reader<'_, 'py> {
         &self.objects[id as usize]
     }
 
+    #[inline]
     fn push(&mut self, object: Bound<'py, PyAny>) -> Option<()> {
         let id = Id::try_from(self.objects.len()).ok()?;
         self.objects.push(object);
