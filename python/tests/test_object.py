@@ -138,6 +138,18 @@ def test_the_wrapper_is_redis_pys_client_with_our_methods(bench, redis_server, r
             pass
 
 
+def test_a_wrapper_over_sentinels_says_how_they_are_followed():
+    """Its own methods would ask a server that nobody has named."""
+    from redis.sentinel import Sentinel
+
+    sentinel = Sentinel([("127.0.0.1", 1)])
+    with pytest.raises(
+        dontmanage.CacheError, match=r"`mymaster`.*redis_cache_sentinel_enabled.*dontmanage\.cache"
+    ):
+        sentinel.master_for("mymaster", redis_class=RedisWrapper)
+    assert sentinel.master_for("mymaster").connection_pool.service_name == "mymaster"
+
+
 def test_two_threads_may_use_the_object_at_once(bench, cache):
     wrong = []
 

@@ -113,6 +113,13 @@ class Search(redis.commands.search.Search):
 
 def _url(pool: redis.ConnectionPool) -> str:
     """The URL of a pool's server."""
+    watched = getattr(pool, "service_name", None)
+    if watched is not None:
+        raise CacheError(
+            f"a RedisWrapper can't follow the master `{watched}` by redis-py's sentinels: set "
+            "`redis_cache_sentinel_enabled`, `redis_cache_sentinels` and `redis_cache_master_service` in the "
+            "configuration, which dontmanage.cache follows"
+        )
     options = pool.connection_kwargs
     login = ""
     if options.get("password"):
