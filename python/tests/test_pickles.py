@@ -24,6 +24,9 @@ class Row(dict):
     """As the framework's rows are."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            # Python 3.10 asks for `__getstate__`.
+            raise AttributeError(name)
         return self.get(name)
 
 
