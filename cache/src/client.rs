@@ -478,6 +478,10 @@ impl Inner {
             }
             return;
         }
+        if let RedisError::Interrupted { .. } = error {
+            // Nothing is known of the server.
+            return;
+        }
         // The server refused this command, but it is there.
         self.note_success(Call::Read);
         if call != Call::Read

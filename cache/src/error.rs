@@ -87,6 +87,12 @@ pub enum RedisError {
         /// When the next call will try.
         retry_in: Duration,
     },
+    /// A signal ended the wait, as [`set_interrupt_check`](crate::set_interrupt_check) had it.
+    #[error("a signal ended the wait for {address}")]
+    Interrupted {
+        /// The server's address.
+        address: String,
+    },
     /// Any other failure of the socket.
     #[error("talking to {address} failed: {source}")]
     Io {
@@ -112,6 +118,8 @@ impl RedisError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Server { source, .. } => source.is_outage(),
+            // The program had enough of it.
+            Self::Interrupted { .. } => false,
             // One value that is too large says nothing about the server.
             Self::NotRedis { source, .. } => !matches!(source, ProtocolError::TooLarge { .. }),
             _ => true,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Bench, RedisServer, wait_for
+from conftest import PATIENCE, Bench, RedisServer, wait_for
+from dontmanage_cache.caching import redis_cache
 
 import dontmanage_cache as dontmanage
 
@@ -371,8 +373,102 @@ def test_a_late_reply_never_reaches_another_caller(tmp_path, own_server):
     assert not wrong
 
 
+def test_signals_that_keep_coming_do_not_put_the_deadline_off(tmp_path, own_server):
+    server = own_server()
+    bench_at(server.url, tmp_path, redis_cache_timeout=0.5)
+    dontmanage.cache.set_value("k", 1)
+    heard: list[int] = []
+    answered = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+
+    def disturb():
+        # Far oftener than the deadline is long, and for far longer.
+        end = time.monotonic() + PATIENCE
+        while not answered.wait(0.01) and time.monotonic() < end:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    disturbing = threading.Thread(target=disturb)
+    server.pause()
+    try:
+        disturbing.start()
+        began = time.monotonic()
+        assert dontmanage.cache.get_value("k", use_local_cache=False) is None
+        took = time.monotonic() - began
+    finally:
+        answered.set()
+        disturbing.join()
+        signal.signal(signal.SIGUSR1, before)
+        server.resume()
+    assert took < PATIENCE / 3
+    assert len(heard) > 3, "they were heard while it waited"
+
+
+def test_a_handlers_exception_ends_a_wait_long_before_the_deadline(tmp_path, own_server):
+    class Enough(Exception):
+        pass
+
+    def enough(*_):
+        raise Enough
+
+    server = own_server()
+    bench_at(server.url, tmp_path, redis_cache_timeout=10 * PATIENCE)
+    cache = dontmanage.cache
+
+    @redis_cache
+    def double(x):
+        return 2 * x
+
+    for number in range(20):
+        cache.set_value(f"k{number}", number)
+    before = signal.signal(signal.SIGUSR1, enough)
+    waits = {
+        "get_value": lambda: cache.get_value("k1", use_local_cache=False),
+        "get_values": lambda: cache.get_values(["k1", "k2"], use_local_cache=False),
+        "set_value": lambda: cache.set_value("k1", 1),
+        "hgetall": lambda: cache.hgetall("h"),
+        "get_keys": lambda: cache.get_keys("k"),
+        "delete_keys": lambda: cache.delete_keys("other"),
+        "lpush": lambda: cache.lpush("list", 1),
+        "connected": cache.connected,
+        "a call": lambda: double(1),
+        "clear_cache": double.clear_cache,
+        "clear_cache_for": lambda: double.clear_cache_for(1),
+    }
+    try:
+        for name, wait in waits.items():
+            cache.get_value("k0", use_local_cache=False)
+            here = threading.get_native_id()
+            over = threading.Event()
+
+            def disturb(here=here, over=over):
+                # Once it waits, and is seen to twice: sooner, the handler would run anyway.
+                seen = 0
+                while seen < 2 and not over.wait(0.01):
+                    state = Path(f"/proc/self/task/{here}/stat").read_text().rpartition(")")[2].split()[0]
+                    seen = seen + 1 if state == "S" else 0
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+            server.pause()
+            disturbing = threading.Thread(target=disturb)
+            began = time.monotonic()
+            try:
+                with pytest.raises(Enough):
+                    disturbing.start()
+                    wait()
+            finally:
+                over.set()
+                server.resume()
+                disturbing.join()
+            assert time.monotonic() - began < 2 * PATIENCE, name
+            # What was asked before must not be answered now.
+            assert [cache.get_value(f"k{n}", use_local_cache=False) for n in range(20)] == list(range(20)), (
+                name
+            )
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_an_interrupt_ends_a_wait(tmp_path, own_server):
-    import signal
     import subprocess
     import sys
 

@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use super::limit::Limit;
 use crate::connect::remaining;
 use crate::error::{Phase, RedisError};
+use crate::interrupt::is_interrupted;
 use crate::tls::TlsError;
 
 /// Why no more bytes pass. The connection is of no more use.
@@ -21,6 +22,8 @@ pub(crate) enum Fault {
     TimedOut,
     /// TLS has come to nothing.
     Tls(TlsError),
+    /// A signal has come, and the program wants to go on with that.
+    Interrupted,
     /// Anything else.
     Io(Errno),
 }
@@ -38,6 +41,7 @@ impl Fault {
             Self::Closed => RedisError::Closed { address, mid_reply },
             Self::TimedOut => RedisError::TimedOut { address, phase, deadline: limit.whole },
             Self::Tls(source) => RedisError::Tls { address, source },
+            Self::Interrupted => RedisError::Interrupted { address },
             Self::Io(error) => RedisError::Io { address, source: error.into() },
         }
     }
@@ -59,6 +63,11 @@ impl From<Errno> for Fault {
     }
 }
 
+/// After a signal: whether to go on waiting.
+fn interrupted() -> Result<(), Fault> {
+    if is_interrupted() { Err(Fault::Interrupted) } else { Ok(()) }
+}
+
 #[derive(Debug)]
 pub(crate) struct Socket {
     fd: OwnedFd,
@@ -74,13 +83,14 @@ impl Socket {
 
     /// Sends all of it.
     pub(crate) fn send(&mut self, bytes: &[u8], limit: Limit) -> Result<(), Fault> {
-        let mut sent = 0;
+        let (mut sent, mut first) = (0, true);
         while sent < bytes.len() {
-            self.arm(Timeout::Send, limit, sent == 0)?;
+            self.arm(Timeout::Send, limit, first)?;
+            first = false;
             // A closed peer must not raise SIGPIPE: the host program may not ignore it.
             match send(&self.fd, &bytes[sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => sent += count,
-                Err(Errno::INTR) => {}
+                Err(Errno::INTR) => interrupted()?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -89,12 +99,17 @@ impl Socket {
 
     /// Waits for more bytes, and appends as many as there are and fit the spare capacity. `first` says
     /// that these begin a reply.
-    pub(crate) fn receive(&mut self, into: &mut Vec<u8>, first: bool, limit: Limit) -> Result<(), Fault> {
-        self.arm(Timeout::Recv, limit, first)?;
-        match recv(&self.fd, rustix::buffer::spare_capacity(into), RecvFlags::empty()) {
-            Ok((0, _)) => Err(Fault::Closed),
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+    pub(crate) fn receive(&mut self, into: &mut Vec<u8>, mut first: bool, limit: Limit) -> Result<(), Fault> {
+        loop {
+            self.arm(Timeout::Recv, limit, first)?;
+            match recv(&self.fd, rustix::buffer::spare_capacity(into), RecvFlags::empty()) {
+                Ok((0, _)) => return Err(Fault::Closed),
+                Ok(_) => return Ok(()),
+                // The next wait is for the time that is left: signals that keep coming must not put the end off.
+                Err(Errno::INTR) => first = false,
+                Err(error) => return Err(error.into()),
+            }
+            interrupted()?;
         }
     }
 

@@ -18,6 +18,7 @@ mod local_copy;
 mod pickling;
 mod server;
 mod statistics;
+mod waiting;
 mod watch;
 
 use pyo3::prelude::*;
@@ -54,10 +55,11 @@ mod _core {
     #[pymodule_export]
     use crate::statistics::after_fork;
 
-    /// What a fork is told from.
+    /// What a fork is told from, and what ends a wait.
     #[pymodule_init]
     fn begin(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         dontmanage_cache::after_fork();
+        crate::waiting::heed_signals();
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use super::Cache;
 use crate::context::{self, Frame};
 use crate::local_copy::LocalCopy;
 use crate::server::Server;
+use crate::waiting::waiting;
 use crate::watch::Watch;
 
 /// What a call needs to know: the request, and the server.
@@ -83,7 +84,7 @@ impl Here<'_, '_> {
         question: impl FnOnce(Store<'_>) -> Result<T, CacheError> + Send,
     ) -> PyResult<Result<T, CacheError>> {
         let store = self.store()?;
-        Ok(self.py.detach(|| question(store)))
+        waiting(self.py, || question(store))
     }
 
     /// As [`ask`](Self::ask), for a read: without the server, nothing is there.

@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyList, PySet, PyTuple};
 use super::{Any, Cache};
 use crate::arguments::{and_one, check_count, member, members, yes};
 use crate::full_key::{Whose, full_key};
+use crate::waiting::waiting;
 
 #[pymethods]
 impl Cache {
@@ -372,7 +373,7 @@ impl Cache {
         let mut words: Vec<&[u8]> = vec![command.as_bytes(), &full];
         words.extend_from_slice(args);
         let client = here.server()?.client();
-        let reply = py.detach(|| client.command(call, &words)).ok();
+        let reply = waiting(py, || client.command(call, &words))?.ok();
         if reply.is_none() && call != Call::Read {
             here.server()?.store().note_dropped_write();
         }

@@ -24,6 +24,7 @@ use crate::arguments::yes;
 use crate::full_key::{self, Whose};
 use crate::server::Server;
 use crate::statistics;
+use crate::waiting::waiting;
 
 /// The cache of the site that this thread or task is in.
 ///
@@ -147,6 +148,6 @@ impl Cache {
     fn connected(&self, py: Python<'_>) -> PyResult<bool> {
         let here = self.here(py)?;
         let client = here.server()?.client();
-        Ok(py.detach(|| client.look()).is_ok())
+        Ok(waiting(py, || client.look())?.is_ok())
     }
 }

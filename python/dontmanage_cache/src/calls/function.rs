@@ -19,6 +19,7 @@ use crate::cache::{Cache, Here, left};
 use crate::context::no_site;
 use crate::error::NoSiteError;
 use crate::full_key::{KeyBuffer, Whose, full_key_of_text};
+use crate::waiting::waiting;
 use crate::watch::{Watch, taken};
 
 /// How long a call waits that is made while another one is computed: two that wait for each other must
@@ -179,7 +180,7 @@ impl CachedFunction {
         let here = self.cache.get().here(py)?;
         let (calls, beginning) = self.all_calls(py, &here)?;
         let server = here.server()?;
-        let removed = py.detach(|| calls.clear(&self.memo, server.cache()));
+        let removed = waiting(py, || calls.clear(&self.memo, server.cache()))?;
         if let Some(copy) = here.copy() {
             copy.remove_beginning(&beginning);
         }
@@ -212,7 +213,7 @@ impl CachedFunction {
             return self.refuse_misfits(py, args, kwargs).map(|()| false);
         };
         let call = self.memo.call_at(here.server()?.cache(), full.to_vec());
-        let was_there = py.detach(|| call.clear());
+        let was_there = waiting(py, || call.clear())?;
         if let Some(copy) = here.copy() {
             copy.remove(&full);
         }
@@ -388,7 +389,7 @@ impl CachedFunction {
         loop {
             let watch = here.watch();
             let looked =
-                py.detach(|| call.look_timed(|pickle, left| Some(Found::new(pickle.to_vec(), left))));
+                waiting(py, || call.look_timed(|pickle, left| Some(Found::new(pickle.to_vec(), left))))?;
             let ticket = match looked {
                 Look::Fresh(found) | Look::Stale(found) => {
                     match self.taken(py, here, call.key(), found, watch.as_ref())? {
