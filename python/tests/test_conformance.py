@@ -134,6 +134,38 @@ def test_values_of_the_frameworks_own_library_are_read_and_ours_by_it(redis_serv
         assert pickle.loads(raw.hget(bench.full("h"), str(number))) == value
 
 
+class FrameworksDict(dict):
+    """The framework's `_dict`, as far as its pickles go: its state is itself."""
+
+    __slots__ = ()
+    __module__ = "dontmanage"
+    __qualname__ = "_dict"
+
+    def __getstate__(self):
+        return self
+
+
+@pytest.mark.parametrize("protocol", WRITTEN_BY_OTHERS.values(), ids=WRITTEN_BY_OTHERS)
+def test_the_frameworks_dicts_with_attributes_are_read_as_ours(
+    redis_server, tmp_path, raw, protocol, monkeypatch
+):
+    import dontmanage as face
+
+    bench = Bench(tmp_path / "bare", redis_server.url, signed=False)
+    bench.enter()
+    with monkeypatch.context() as patch:
+        patch.setattr(face, "_dict", FrameworksDict)
+        row = FrameworksDict(name="ann", more=FrameworksDict(tags=[1]))
+        written = pickle.dumps([row, row], protocol)
+    raw.set(bench.full("rows"), written)
+    raw.hset(bench.full("h"), "row", written)
+    for rows in (dontmanage.cache.get_value("rows"), dontmanage.cache.hget("h", "row")):
+        assert rows == [{"name": "ann", "more": {"tags": [1]}}] * 2
+        assert rows[0] is rows[1]
+        assert type(rows[0]) is type(rows[0].more) is face._dict
+        assert rows[0].more.tags == [1]
+
+
 def test_answers_of_a_function_are_plain_pickles_where_nothing_is_signed(redis_server, tmp_path, raw):
     bench = Bench(tmp_path / "bare", redis_server.url, signed=False)
     bench.enter()

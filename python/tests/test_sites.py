@@ -276,6 +276,13 @@ def test_the_session_can_be_imported_before_a_site_is_entered(bench):
     assert conf == dontmanage.local.conf
 
 
+def test_attribute_dicts_are_updated_in_passing():
+    """As the framework's are."""
+    given = dontmanage.AttributeDict(a=1)
+    assert given.update({"b": 2}) is given
+    assert given.update([("c", 3)], d=4).update().update(e=5) == {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
+
+
 def test_attribute_dicts_are_dicts():
     import copy
     import pickle

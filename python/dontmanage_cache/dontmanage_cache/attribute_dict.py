@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from typing_extensions import Self
+
     Base = dict[str, Any]
 else:
     Base = dict
@@ -41,6 +43,19 @@ class AttributeDict(Base):
             del self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def update(self, *values: Any, **more: Any) -> Self:  # type: ignore[override]
+        """As with a dict; the answer is the dict itself, so that one can go on with it.
+
+        >>> AttributeDict(a=1).update({"b": 2}).b
+        2
+        """
+        super().update(*values, **more)
+        return self
+
+    # The framework pickles its own as dicts whose state is themselves.
+    def __setstate__(self, state: Any) -> None:
+        self.update(state)
 
     def copy(self) -> AttributeDict:
         """A shallow copy.
