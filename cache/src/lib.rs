@@ -57,6 +57,7 @@ with_cache(&cache, || println!("{}", slow_add(40, 2)));
 //! * [`Cache`]: a site's keys and values; [`Strict`] is the same with errors instead of misses;
 //! * [`Request`]: the same during one request, which asks for nothing twice;
 //! * [`Store`]: pickles at full keys, for bindings that pickle values themselves;
+//! * [`SharedCopy`], [`LocalCopy`]: what a request keeps, for bindings that keep objects;
 //! * [`Stats`], [`PrefixStats`], [`ServerState`]: what the cache did in this process, and what it knows of the server;
 //! * [`Flush`]: all keys of a site, and nobody else's;
 //! * `redis_cache`, [`with_cache`], [`set_default`]: functions that keep their answers by an attribute;

@@ -408,6 +408,8 @@ impl CachedFunction {
                     continue;
                 }
             };
+            // What is computed is watched from here on.
+            drop(watch);
             return self.compute(py, here, call.key(), ticket, args, kwargs);
         }
     }
