@@ -60,6 +60,8 @@ pub struct LocalCopy<V> {
     limits: Limits,
     entries: usize,
     bytes: usize,
+    /// What has been let go of, where somebody [takes](Self::take_gone) it.
+    gone: Option<Vec<V>>,
 }
 
 #[derive(Debug)]
@@ -102,7 +104,17 @@ impl<V> LocalCopy<V> {
     /// An empty copy.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { kept: HashMap::default(), limits, entries: 0, bytes: 0 }
+        Self { kept: HashMap::default(), limits, entries: 0, bytes: 0, gone: None }
+    }
+
+    /// An empty copy that drops nothing: its user takes what it lets go of.
+    pub(crate) fn that_gives_back(limits: Limits) -> Self {
+        Self { gone: Some(Vec::new()), ..Self::new(limits) }
+    }
+
+    /// What it has let go of since it was asked last.
+    pub(crate) fn take_gone(&mut self) -> Option<Vec<V>> {
+        self.gone.as_mut().map(std::mem::take)
     }
 
     /// How many values and fields it holds.
@@ -180,8 +192,8 @@ impl<V> LocalCopy<V> {
     pub fn remove(&mut self, key: &[u8]) {
         match self.kept.remove(key) {
             None => {}
-            Some(Kept::Value(entry)) => self.forget(&entry),
-            Some(Kept::Hash(fields)) => fields.values().for_each(|entry| self.forget(entry)),
+            Some(Kept::Value(entry)) => self.forget(entry),
+            Some(Kept::Hash(fields)) => fields.into_values().for_each(|entry| self.forget(entry)),
         }
     }
 
@@ -192,7 +204,7 @@ impl<V> LocalCopy<V> {
         if fields.is_empty() {
             self.kept.remove(key);
         }
-        self.forget(&entry);
+        self.forget(entry);
     }
 
     /// Forgets what begins in a certain way.
@@ -238,28 +250,39 @@ impl<V> LocalCopy<V> {
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.kept = HashMap::default();
+        for kept in std::mem::take(&mut self.kept).into_values() {
+            match kept {
+                Kept::Value(entry) => let_go(&mut self.gone, entry.value),
+                Kept::Hash(fields) => {
+                    for entry in fields.into_values() {
+                        let_go(&mut self.gone, entry.value);
+                    }
+                }
+            }
+        }
         self.entries = 0;
         self.bytes = 0;
     }
 
-    fn entry(&self, names: usize, value: V, weight: usize, left: Ttl) -> Option<Entry<V>> {
+    /// None for a value that is not to be kept.
+    fn entry(&mut self, names: usize, value: V, weight: usize, left: Ttl) -> Option<Entry<V>> {
         let weight = weight.saturating_add(names + OVERHEAD);
-        if weight > self.limits.bytes / 4 || self.limits.entries == 0 {
-            return None;
-        }
+        let is_too_large = weight > self.limits.bytes / 4 || self.limits.entries == 0;
         let ends = match left {
-            Ttl::Missing => return None,
-            Ttl::Left(left) if left <= LATE => return None,
-            Ttl::Unlimited => None,
-            Ttl::Left(left) => Some(end(left)),
+            Ttl::Unlimited if !is_too_large => None,
+            Ttl::Left(left) if !is_too_large && left > LATE => Some(end(left)),
+            _ => {
+                let_go(&mut self.gone, value);
+                return None;
+            }
         };
         Some(Entry { value, weight, ends, used: false })
     }
 
-    fn forget(&mut self, entry: &Entry<V>) {
+    fn forget(&mut self, entry: Entry<V>) {
         self.entries -= 1;
         self.bytes -= entry.weight;
+        let_go(&mut self.gone, entry.value);
     }
 
     fn keep_bounds(&mut self) {
@@ -283,14 +306,27 @@ impl<V> LocalCopy<V> {
             bytes -= entry.weight;
             false
         };
-        self.kept.retain(|_, kept| match kept {
-            Kept::Value(entry) => keep(entry),
+        let gone = &mut self.gone;
+        let goes = self.kept.extract_if(|_, kept| match kept {
+            Kept::Value(entry) => !keep(entry),
             Kept::Hash(fields) => {
-                fields.retain(|_, entry| keep(entry));
-                !fields.is_empty()
+                fields.extract_if(|_, entry| !keep(entry)).for_each(|(_, entry)| let_go(gone, entry.value));
+                fields.is_empty()
             }
         });
+        let values: Vec<V> = goes
+            .filter_map(|(_, kept)| if let Kept::Value(entry) = kept { Some(entry.value) } else { None })
+            .collect();
+        for value in values {
+            let_go(&mut self.gone, value);
+        }
         (self.entries, self.bytes) = (entries, bytes);
+    }
+}
+
+fn let_go<V>(gone: &mut Option<Vec<V>>, value: V) {
+    if let Some(gone) = gone {
+        gone.push(value);
     }
 }
 
@@ -391,7 +427,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0u8..20, 0usize..400).prop_map(|(key, weight)| Step::Put(key, weight)),
+            (0u8..20, 0usize..1000).prop_map(|(key, weight)| Step::Put(key, weight)),
             (0u8..20, 0u8..5, 0usize..400)
                 .prop_map(|(key, field, weight)| Step::PutField(key, field, weight)),
             (0u8..20).prop_map(Step::Get),
@@ -405,10 +441,14 @@ mod tests {
         #[test]
         fn it_stays_within_its_bounds_and_counts_right(steps in proptest::collection::vec(step(), 0..200)) {
             let limits = Limits::new(12, 3_000);
-            let mut copy = LocalCopy::new(limits);
+            let mut copy = LocalCopy::that_gives_back(limits);
+            let (mut put, mut given_back) = (Vec::new(), Vec::new());
             let site = KeyPrefix::new("s").unwrap();
             let name = |key: u8| site.make_key(format!("{key:02}").as_str());
             for (number, step) in (0u32..).zip(steps) {
+                if matches!(step, Step::Put(..) | Step::PutField(..)) {
+                    put.push(number);
+                }
                 match step {
                     Step::Put(key, weight) => copy.put(&name(key), number, weight, Ttl::Unlimited),
                     Step::PutField(key, field, weight) => copy.put_field(&name(key), &[field], number, weight, Ttl::Unlimited),
@@ -418,6 +458,7 @@ mod tests {
                     Step::RemoveBeginning(key) => copy.remove_beginning(&Beginning::new(&site, format!("{}", key / 10).as_bytes())),
                 }
                 prop_assert!(copy.len() <= limits.entries && copy.bytes() <= limits.bytes, "{copy:?}");
+                given_back.extend(copy.take_gone().expect("it gives back"));
                 let counted: usize = copy.kept.values().map(|kept| match kept {
                     Kept::Value(_) => 1,
                     Kept::Hash(fields) => fields.len(),
@@ -429,6 +470,10 @@ mod tests {
                 prop_assert_eq!((copy.len(), copy.bytes()), (counted, weighed));
                 prop_assert!(!copy.kept.values().any(|kept| matches!(kept, Kept::Hash(fields) if fields.is_empty())));
             }
+            copy.clear();
+            given_back.extend(copy.take_gone().expect("it gives back"));
+            given_back.sort_unstable();
+            prop_assert_eq!(given_back, put, "each once, and none before it is let go of");
         }
     }
 }

@@ -67,11 +67,11 @@ impl<V> SharedCopy<V> {
     /// An empty copy.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let kept = Kept { copy: LocalCopy::new(limits), changes: HashMap::default(), all: 0 };
+        let kept = Kept { copy: LocalCopy::that_gives_back(limits), changes: HashMap::default(), all: 0 };
         Self { kept: Mutex::new(kept), noted: AtomicU64::new(0), watchers: AtomicUsize::new(0) }
     }
 
-    /// Looks into the copy, or does to it what nobody has to know. No other thread gets at it meanwhile.
+    /// Looks into the copy. No other thread gets at it meanwhile.
     pub fn look<T>(&self, work: impl FnOnce(&mut LocalCopy<V>) -> T) -> T {
         work(&mut self.lock().copy)
     }
@@ -79,9 +79,10 @@ impl<V> SharedCopy<V> {
     /// Changes the copy, after the server was told, if it is told at all: who asked it before may know what is
     /// over.
     pub fn change<T>(&self, what: Changed<'_>, work: impl FnOnce(&mut LocalCopy<V>) -> T) -> T {
-        let mut kept = self.lock();
-        self.note(&mut kept, 0, what);
-        work(&mut kept.copy)
+        self.within(|kept| {
+            self.note(kept, 0, what);
+            work(&mut kept.copy)
+        })
     }
 
     /// To be called before the server is asked for what may be kept, or told what has to be;
@@ -105,20 +106,33 @@ impl<V> SharedCopy<V> {
 
     /// Keeps what a watcher has found, unless the key was changed since.
     pub fn keep(&self, since: u64, key: &[u8], work: impl FnOnce(&mut LocalCopy<V>)) {
-        let mut kept = self.lock();
-        if !self.is_changed(&kept, since, key) {
-            work(&mut kept.copy);
-        }
+        self.within(|kept| {
+            if !self.is_changed(kept, since, key) {
+                work(&mut kept.copy);
+            }
+        });
     }
 
     /// Changes the copy for a watcher who has changed the key at the server. `work` is told whether nobody
     /// else has since; if somebody has, it is unknown what is there.
     pub fn settle<T>(&self, since: u64, key: &[u8], work: impl FnOnce(&mut LocalCopy<V>, bool) -> T) -> T {
+        self.within(|kept| {
+            let is_known = !self.is_changed(kept, since, key);
+            // The watcher himself need not be told.
+            self.note(kept, 1, Changed::Key(key));
+            work(&mut kept.copy, is_known)
+        })
+    }
+
+    /// Changes what is kept. Values that are let go of are dropped after that: their end may be code of the
+    /// program's own, which may ask this very copy.
+    fn within<T>(&self, work: impl FnOnce(&mut Kept<V>) -> T) -> T {
         let mut kept = self.lock();
-        let is_known = !self.is_changed(&kept, since, key);
-        // The watcher himself need not be told.
-        self.note(&mut kept, 1, Changed::Key(key));
-        work(&mut kept.copy, is_known)
+        let done = work(&mut kept);
+        let gone = kept.copy.take_gone();
+        drop(kept);
+        drop(gone);
+        done
     }
 
     /// Notes a change if there are more watchers than so many.
@@ -160,6 +174,7 @@ impl<V> Kept<V> {
 mod tests {
     use super::*;
     use crate::lifetime::Ttl;
+    use std::sync::Arc;
 
     type Copy = SharedCopy<&'static str>;
 
@@ -235,6 +250,44 @@ mod tests {
         shared.change(Changed::Key(b"one more"), |copy| copy.remove(b"k"));
         found(&shared, since, b"k", "perhaps old");
         assert_eq!(known(&shared, b"k"), None);
+    }
+
+    #[test]
+    fn the_end_of_a_value_may_ask_the_copy_that_it_was_in() {
+        struct Asks(Arc<SharedCopy<Asks>>, Arc<AtomicUsize>);
+        impl Drop for Asks {
+            fn drop(&mut self) {
+                self.0.look(|copy| copy.len());
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let (shared, ended) = (Arc::new(SharedCopy::default()), Arc::new(AtomicUsize::new(0)));
+        let put = |key: &[u8], field: &[u8], weight| {
+            let value = Asks(Arc::clone(&shared), Arc::clone(&ended));
+            shared.change(Changed::Key(key), |copy| match field {
+                [] => copy.put(key, value, weight, Ttl::Unlimited),
+                _ => copy.put_field(key, field, value, weight, Ttl::Unlimited),
+            });
+        };
+        let ended = || ended.load(Ordering::SeqCst);
+        put(b"k", b"", 0);
+        put(b"k", b"", 0);
+        assert_eq!(ended(), 1, "what was replaced");
+        put(b"k", b"", usize::MAX);
+        assert_eq!(ended(), 3, "what is too large, and what it replaces");
+        put(b"h", b"f", 0);
+        put(b"h", b"g", 0);
+        shared.change(Changed::Key(b"h"), |copy| copy.remove(b"h"));
+        assert_eq!(ended(), 5, "what was removed");
+        put(b"k", b"", 0);
+        put(b"h", b"f", 0);
+        shared.change(Changed::Any, LocalCopy::clear);
+        assert_eq!(ended(), 7, "what was cleared");
+        for number in 0..=Limits::default().entries {
+            put(&number.to_be_bytes(), b"", 0);
+        }
+        assert!(ended() > 7, "what had to make room");
+        shared.change(Changed::Any, LocalCopy::clear);
     }
 
     #[test]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime
 import decimal
+from typing import ClassVar
 
 import pytest
 from conftest import wait_for
 from shapes import Invoice
 
 import dontmanage_cache as dontmanage
+from dontmanage_cache import documents
 
 MUTABLE = [
     ({"a": 1}, lambda value: value.update(b=2)),
@@ -350,3 +352,35 @@ def test_a_field_that_is_set_leaves_the_copy_with_its_hash(bench, cache, raw):
     before = raw.info("commandstats")["cmdstat_hget"]["calls"]
     assert cache.hget("without end", "g") == 2
     assert raw.info("commandstats")["cmdstat_hget"]["calls"] == before
+
+
+class Last(dict):
+    """A document that asks the cache when it goes."""
+
+    asked: ClassVar[list[object]] = []
+
+    def __del__(self) -> None:
+        self.asked.append(dontmanage.cache.get_value("k"))
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [
+        lambda: documents.invalidate("Item", "apple"),
+        lambda: dontmanage.local.cache.clear(),
+        lambda: dontmanage.local.cache.pop(dontmanage.cache.make_key("document_cache::Item::apple")),
+        lambda: dontmanage.cache.delete_keys(""),
+    ],
+    ids=["invalidate", "clear", "pop", "delete_keys"],
+)
+def test_an_object_that_is_let_go_of_may_ask_the_cache(bench, cache, monkeypatch, forget):
+    monkeypatch.setattr(documents, "_loaders", {})
+    monkeypatch.setattr(Last, "asked", [])
+    documents.register(lambda doctype, name: Last(price=3))
+    cache.set_value("k", 5)
+    documents.get("Item", "apple")
+    # What the loader gave is in the copy alone.
+    assert not Last.asked
+    forget()
+    assert len(Last.asked) == 1
+    dontmanage.local.cache.clear()
