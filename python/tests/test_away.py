@@ -16,6 +16,7 @@ from conftest import PATIENCE, Bench, RedisServer, wait_for
 from dontmanage_cache.caching import redis_cache
 
 import dontmanage_cache as dontmanage
+from dontmanage_cache import documents
 
 # What each call of the surface answers when there is nobody to ask.
 CALLS: dict[str, tuple[Callable[[dontmanage.Cache], object], object]] = {
@@ -433,7 +434,9 @@ def test_a_handlers_exception_ends_a_wait_long_before_the_deadline(tmp_path, own
         "a call": lambda: double(1),
         "clear_cache": double.clear_cache,
         "clear_cache_for": lambda: double.clear_cache_for(1),
+        "a document": lambda: documents.get("Letter", "a"),
     }
+    documents.register(lambda doctype, name: {"doctype": doctype, "name": name}, doctypes=["Letter"])
     try:
         for name, wait in waits.items():
             cache.get_value("k0", use_local_cache=False)

@@ -12,6 +12,7 @@ use crate::context::{Frame, no_site};
 use crate::error::CacheError;
 use crate::local_copy::LocalCopy;
 use crate::pickling::{dumps, loads};
+use crate::waiting::waiting;
 
 /// The documents of the site that a call is made in. What reads the database is given by Python: see
 /// `dontmanage_cache.documents`.
@@ -226,12 +227,12 @@ fn look<'py>(
     let Subject { doctype, name } = subject;
     let mut of_no_use = false;
     loop {
-        let look = py.detach(|| match (name, of_no_use) {
+        let look = waiting(py, || match (name, of_no_use) {
             (Some(name), false) => documents.look(doctype, name),
             (Some(name), true) => documents.look_past(doctype, name),
             (None, false) => documents.look_last_modified(doctype),
             (None, true) => documents.look_past_last_modified(doctype),
-        });
+        })?;
         let found = match look {
             Look::Around => return Ok(Step::Read(None)),
             Look::Read(lease) => return Ok(Step::Read(Some(lease))),
