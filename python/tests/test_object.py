@@ -138,6 +138,22 @@ def test_the_wrapper_is_redis_pys_client_with_our_methods(bench, redis_server, r
             pass
 
 
+def test_a_wrapper_logs_in_as_redis_pys_client_does(tmp_path, own_server):
+    from conftest import Bench
+
+    server = own_server("--requirepass", "s3cret")
+    bench = Bench(tmp_path / "bench", server.url, signed=False)
+    bench.enter()
+    provider = redis.UsernamePasswordCredentialProvider(password="s3cret")
+    password = {"password": "s3cret"}
+    logins = (password, {"credential_provider": provider}, {"username": "default", **password})
+    for number, login in enumerate(logins):
+        with RedisWrapper(unix_socket_path=str(server.socket), **login) as wrapper:
+            wrapper.set_value(f"k{number}", 1)
+            assert wrapper.get(wrapper.make_key(f"k{number}"))
+            assert wrapper.get_value(f"k{number}") == 1
+
+
 def test_a_wrapper_over_sentinels_says_how_they_are_followed():
     """Its own methods would ask a server that nobody has named."""
     from redis.sentinel import Sentinel

@@ -122,8 +122,13 @@ def _url(pool: redis.ConnectionPool) -> str:
         )
     options = pool.connection_kwargs
     login = ""
-    if options.get("password"):
-        login = f"{quote(options.get('username') or '', '')}:{quote(str(options['password']), '')}@"
+    provider = options.get("credential_provider")
+    username, password = options.get("username"), options.get("password")
+    if provider is not None:
+        *names, password = provider.get_credentials()
+        username = names[0] if names else None
+    if password:
+        login = f"{quote(username or '', '')}:{quote(str(password), '')}@"
     database = int(options.get("db") or 0)
     if options.get("path"):
         return f"unix://{login}{quote(options['path'])}?db={database}"
