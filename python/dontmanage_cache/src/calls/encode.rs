@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 100;
 const LARGE: usize = 1024;
 
 /// From so many bytes on, a part is not walked again where it stands again.
-const KNOWN: usize = 128;
+const KNOWN: usize = 512;
 
 /// How many parts may be walked that can't be known, because they hold rings.
 const MOST_WITH_RINGS: u32 = 20_000;
