@@ -38,4 +38,4 @@ def run(stand: Stand, runs: int) -> None:
         away.run(server, runs)
     finally:
         server.close()
-    clearing.run(Path(stand.folder), max(2, runs // 3))
+    clearing.run(Path(stand.folder), max(5, runs))

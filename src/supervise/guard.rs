@@ -63,7 +63,6 @@ pub fn divide() -> Result<Divided> {
             family::become_subreaper().map_err(|errno| problem("adopt processes", errno))?;
             // The old descriptor reads this process's signals as well, but its queue is the guard's.
             let signals = catch_signals(inherited).map_err(|errno| problem("catch signals", errno))?;
-            spawn::let_go_of_code();
             Ok(Divided::Supervisor(Guarded { guard: reader, guard_pid, signals }))
         }
     }
