@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 import pickle
 import resource
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -250,6 +252,29 @@ def test_interrupts_are_not_swallowed_by_unpickling(redis_server, tmp_path, raw)
     dontmanage.local.cache.clear()
     with pytest.raises(SystemExit):
         dontmanage.cache.get_value("k")
+
+
+def test_nor_by_what_is_read_without_pickle(redis_server, tmp_path, monkeypatch):
+    bench = Bench(tmp_path / "bare", redis_server.url, signed=False)
+    bench.enter()
+    dontmanage.cache.set_value("price", decimal.Decimal("1.25"))
+    calls = []
+
+    def interrupted(cls, text):
+        calls.append(text)
+        # Once, as Ctrl-C is pressed: who asked again would not hear of it.
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return decimal.Decimal(text)
+
+    patched = types.ModuleType("decimal")
+    patched.Decimal = type("Decimal", (), {"__new__": interrupted})
+    bench.enter()
+    monkeypatch.setitem(sys.modules, "decimal", patched)
+    with pytest.raises(KeyboardInterrupt):
+        dontmanage.cache.get_value("price")
+    assert dontmanage.cache.get_value("price") == decimal.Decimal("1.25")
+    assert calls == ["1.25", "1.25"]
 
 
 def test_a_value_that_asks_for_memory_is_a_miss_also_where_nothing_is_signed(redis_server, tmp_path, raw):

@@ -59,9 +59,12 @@ pub fn loads<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Result<Bound<'py, 
         functions.gc_disable.bind(py).call0()?;
     }
     let loaded = match plain::read(py, pickle) {
-        Some(object) => Ok(object),
-        None if asks_for_memory(pickle) => Err(PyMemoryError::new_err("the pickle asks for too much memory")),
-        None => functions.loads.bind(py).call1((PyBytes::new(py, pickle),)),
+        Err(error) => Err(error),
+        Ok(Some(object)) => Ok(object),
+        Ok(None) if asks_for_memory(pickle) => {
+            Err(PyMemoryError::new_err("the pickle asks for too much memory"))
+        }
+        Ok(None) => functions.loads.bind(py).call1((PyBytes::new(py, pickle),)),
     };
     if pause {
         functions.gc_enable.bind(py).call0()?;

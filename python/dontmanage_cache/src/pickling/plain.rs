@@ -8,6 +8,7 @@
 //! again. No code is looked up but the constructors of times and decimals.
 
 use dontmanage_cache::pickle::opcode as op;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyList, PySet, PyString, PyTuple, PyType};
 use smallvec::SmallVec;
@@ -19,9 +20,10 @@ use super::names::Names;
 const CONSTRUCTORS: [(&str, &[&str]); 2] =
     [("datetime", &["date", "datetime", "time", "timedelta", "timezone"]), ("decimal", &["Decimal"])];
 
-/// The object of a pickle; none if Python has to read it.
-pub fn read<'py>(py: Python<'py>, pickle: &[u8]) -> Option<Bound<'py, PyAny>> {
-    Reader {
+/// The object of a pickle; none if Python has to read it. Raises what is no error of the pickle: an interrupt
+/// that came meanwhile, the exit.
+pub fn read<'py>(py: Python<'py>, pickle: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let mut reader = Reader {
         py,
         input: Cursor::new(pickle),
         objects: Vec::with_capacity((pickle.len() / 12).clamp(4, 4096)),
@@ -29,8 +31,10 @@ pub fn read<'py>(py: Python<'py>, pickle: &[u8]) -> Option<Bound<'py, PyAny>> {
         marks: SmallVec::new(),
         memo: Vec::with_capacity(96),
         names: Names::borrow(),
-    }
-    .run()
+        raised: None,
+    };
+    let object = reader.run();
+    reader.raised.map_or(Ok(object), Err)
 }
 
 /// An object, by its place among all that the pickle has made.
@@ -46,6 +50,8 @@ struct Reader<'a, 'py> {
     marks: SmallVec<[Mark; 8]>,
     memo: Vec<Id>,
     names: Names,
+    /// What Python's own reader must not be asked after, as it would be lost.
+    raised: Option<PyErr>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +63,7 @@ struct Mark {
 }
 
 impl<'py> Reader<'_, 'py> {
-    fn run(mut self) -> Option<Bound<'py, PyAny>> {
+    fn run(&mut self) -> Option<Bound<'py, PyAny>> {
         loop {
             let opcode = self.input.byte()?;
             match opcode {
@@ -219,16 +225,16 @@ impl<'py> Reader<'_, 'py> {
         let (module, names) = CONSTRUCTORS.into_iter().find(|(known, _)| module == known)?;
         let name = names.iter().find(|known| name == *known)?;
         // Looked up anew, as Python does it: a test may have put another clock there.
-        let class = self.py.import(module).ok()?.getattr(*name).ok()?;
-        self.push(class)
+        let class = self.py.import(module).and_then(|module| module.getattr(*name));
+        self.push_made(class)
     }
 
     fn construct(&mut self) -> Option<()> {
         let (arguments, class) = (self.pop()?, self.pop()?);
         // Only a constructor can be a class here.
         let class = self.object(class).cast::<PyType>().ok()?;
-        let object = class.call1(self.object(arguments).cast::<PyTuple>().ok()?).ok()?;
-        self.push(object)
+        let object = class.call1(self.object(arguments).cast::<PyTuple>().ok()?);
+        self.push_made(object)
     }
 
     fn object(&self, id: Id) -> &Bound<'py, PyAny> {
@@ -241,6 +247,17 @@ impl<'py> Reader<'_, 'py> {
         self.objects.push(object);
         self.stack.push(id);
         Some(())
+    }
+
+    /// Pushes what code of Python has made, which may have been interrupted.
+    fn push_made(&mut self, made: PyResult<Bound<'py, PyAny>>) -> Option<()> {
+        match made {
+            Ok(object) => self.push(object),
+            Err(error) => {
+                self.raised = (!error.is_instance_of::<PyException>(self.py)).then_some(error);
+                None
+            }
+        }
     }
 
     /// How many objects lie below the last mark: they can't be taken before what lies above.
