@@ -89,6 +89,13 @@ impl Ttl {
     }
 }
 
+/// The time left to what has just been stored.
+impl From<Lifetime> for Ttl {
+    fn from(lifetime: Lifetime) -> Self {
+        lifetime.as_secs().map_or(Self::Unlimited, |seconds| Self::Left(Duration::from_secs(seconds)))
+    }
+}
+
 /// Milliseconds since 1970, by the clock on the wall: other processes must agree.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

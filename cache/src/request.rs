@@ -169,11 +169,3 @@ impl Drop for Watch {
         self.local.copy.unwatch(self.since);
     }
 }
-
-impl From<Lifetime> for Ttl {
-    fn from(lifetime: Lifetime) -> Self {
-        lifetime
-            .as_secs()
-            .map_or(Self::Unlimited, |seconds| Self::Left(std::time::Duration::from_secs(seconds)))
-    }
-}

@@ -12,6 +12,7 @@ use crate::envelope::Place;
 use crate::error::RedisError;
 use crate::resp::ReplyRef;
 use crate::tally::{Counts, Note};
+
 impl<'c> Store<'c> {
     /// Asks for one stored value and lends its payload.
     pub(super) fn lend<T>(

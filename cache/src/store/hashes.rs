@@ -10,6 +10,7 @@ use crate::envelope::{self, Place};
 use crate::lifetime::{Lifetime, Ttl};
 use crate::pickle::UnpicklableError;
 use crate::resp::{Reply, ReplyRef};
+
 impl Store<'_> {
     /// Lends the pickle of a hash's field to `read`; none if there is no such field.
     pub fn hget<T>(

@@ -14,6 +14,7 @@ use crate::lifetime::{Lifetime, Ttl};
 use crate::resp::{Reply, ReplyRef};
 use crate::scan::{self, Walk};
 use crate::server_error::ServerErrorKind;
+
 /// How often a lifetime is changed again because another process wrote the value meanwhile.
 const RACES: usize = 3;
 

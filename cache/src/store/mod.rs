@@ -18,6 +18,7 @@ use crate::lifetime::Ttl;
 use crate::prefixes::LocalHits;
 use crate::signing_key::SigningKey;
 use crate::stats::Unreadable;
+
 /// A server with the key that signs what is stored there; keys are full keys.
 ///
 /// What is read has been checked: a value whose signature, place or time is not right is an error

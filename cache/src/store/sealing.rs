@@ -9,6 +9,7 @@ use crate::envelope::{self, Place, Rejection};
 use crate::lifetime::{Lifetime, Ttl, now_ms};
 use crate::pickle::UnpicklableError;
 use crate::tally::Note;
+
 impl Store<'_> {
     /// The bytes to store in place of a pickle; none if it is stored as it is.
     pub(crate) fn sealed(self, place: Place<'_>, pickle: &[u8], lifetime: Lifetime) -> Option<Vec<u8>> {

@@ -9,6 +9,7 @@ use crate::lifetime::Lifetime;
 use crate::pickle::UnpicklableError;
 use crate::resp::{Reply, ReplyRef};
 use crate::tally::Note;
+
 impl Store<'_> {
     /// Lends the pickle of a value to `read`; none if there is no value.
     pub fn get<T>(self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, CacheError> {

@@ -10,7 +10,6 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use super::asker::{Asker, number, truth};
 use super::carried::Carried;
 use super::crew::{Pace, Work};
-use crate::cache::left;
 use crate::calls::{CachedFunction, STALE_KEPT, pickled};
 use crate::local_copy::LocalCopy;
 use crate::watch::{Watch, taken};
@@ -236,7 +235,7 @@ impl AwaitedCall {
                 }
                 let pickle = pickle.into_bound(py);
                 if let Some(watch) = watch {
-                    let left = left(own.function.get().memo().options().fresh_for());
+                    let left = Ttl::from(own.function.get().memo().options().fresh_for());
                     let answer = answer.bind(py);
                     watch.keep_stored(own.site.store(), &own.full, None, answer, pickle.clone(), left);
                 }
@@ -256,7 +255,7 @@ impl AwaitedCall {
     fn take<'py>(&self, pickle: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
         let py = pickle.py();
         let watch = self.copy(py).map(Watch::new);
-        let left = left(self.function.get().memo().options().fresh_for());
+        let left = Ttl::from(self.function.get().memo().options().fresh_for());
         let answer = self.taken_pickle(py, pickle.as_bytes().to_vec(), left, watch.as_ref())?;
         Ok(answer.unwrap_or_else(|| self.missing.bind(py).clone()))
     }

@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::asker::{Asker, number};
 use super::crew::Pace;
 use crate::arguments::{lifetime, mapping};
-use crate::cache::{Sought, left};
+use crate::cache::Sought;
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key};
 use crate::pickling::dumps;
 use crate::watch::taken;
@@ -92,7 +92,7 @@ impl Asker {
                 if let Some(watch) = watch {
                     for (full, (value, pickle)) in keys.iter().zip(kept) {
                         let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                        watch.keep_stored(site.store(), full, None, value, pickle, left(lifetime));
+                        watch.keep_stored(site.store(), full, None, value, pickle, lifetime.into());
                     }
                 }
                 Ok(py.None().into_bound(py))

@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use dontmanage_cache::{Answer, Question};
+use dontmanage_cache::{Answer, Question, Ttl};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::asker::{Asker, number, truth};
 use super::crew::Pace;
 use crate::arguments::{lifetime, several};
-use crate::cache::left;
 use crate::full_key::{KeyBuffer, Whose, full_key};
 use crate::pickling::dumps;
 use crate::watch::taken;
@@ -67,7 +66,7 @@ impl Asker {
             let Question::Set { key, .. } = question else { return Ok(py.None().into_bound(py)) };
             if let Some(watch) = watch {
                 let (value, pickle) = (value.bind(py), pickle.into_bound(py));
-                watch.keep_stored(site.store(), &key, None, value, pickle, left(lifetime));
+                watch.keep_stored(site.store(), &key, None, value, pickle, lifetime.into());
             } else if let Some(copy) = copy {
                 copy.get().remove(&key);
             }
@@ -129,7 +128,7 @@ impl Asker {
             move |site| site.store().expire(&full, lifetime),
             move |py, done| {
                 if let Some(watch) = watch {
-                    watch.expire(&key, left(lifetime).after(began.elapsed()));
+                    watch.expire(&key, Ttl::from(lifetime).after(began.elapsed()));
                 }
                 done.map_or_else(|| Ok(py.None().into_bound(py)), |done| truth(py, done))
             },

@@ -4,7 +4,6 @@ use dontmanage_cache::CacheError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use super::values::left;
 use super::{Any, Cache, Here};
 use crate::arguments::{lifetime, mapping, several, yes};
 use crate::full_key::{KeyBuffer, Whose, beginning, full_key, given_back};
@@ -212,7 +211,7 @@ impl Cache {
         drop(pairs);
         if let Some(watch) = watch {
             for (full, value, pickle) in pickled {
-                watch.keep_stored(here.store()?, &full, None, &value, pickle, left(lifetime));
+                watch.keep_stored(here.store()?, &full, None, &value, pickle, lifetime.into());
             }
         }
         Ok(())

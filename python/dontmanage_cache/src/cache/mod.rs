@@ -13,7 +13,6 @@ mod values;
 pub use here::Here;
 pub use many::Sought;
 pub use members::object;
-pub use values::left;
 
 use std::sync::OnceLock;
 

@@ -234,7 +234,7 @@ impl Cache {
         let (watch, began) = (here.watch(), Instant::now());
         let done = here.write(|store| store.expire(&full, lifetime))?;
         if let Some(watch) = watch {
-            watch.expire(&full, left(lifetime).after(began.elapsed()));
+            watch.expire(&full, Ttl::from(lifetime).after(began.elapsed()));
         }
         Ok(done)
     }
@@ -277,15 +277,10 @@ impl<'py> Here<'_, 'py> {
         let bytes = pickle.as_bytes();
         self.write(|store| store.set(full, bytes, lifetime))?;
         if let Some(watch) = watch {
-            watch.keep_stored(self.store()?, full, None, value, pickle, left(lifetime));
+            watch.keep_stored(self.store()?, full, None, value, pickle, lifetime.into());
         } else if let Some(copy) = self.copy() {
             copy.remove(full);
         }
         Ok(())
     }
-}
-
-/// The time left to what has just been stored.
-pub fn left(lifetime: Lifetime) -> Ttl {
-    lifetime.as_secs().map_or(Ttl::Unlimited, |seconds| Ttl::Left(std::time::Duration::from_secs(seconds)))
 }

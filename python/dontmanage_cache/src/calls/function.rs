@@ -15,7 +15,7 @@ use super::answer::pickled;
 use super::bound::BoundCachedFunction;
 use super::signature::{Parameters, Signature};
 use crate::arguments::{lifetime, yes};
-use crate::cache::{Cache, Here, left};
+use crate::cache::{Cache, Here};
 use crate::context::no_site;
 use crate::error::NoSiteError;
 use crate::full_key::{KeyBuffer, Whose, full_key_of_text};
@@ -442,7 +442,7 @@ impl CachedFunction {
         if let Some(watch) = watch {
             // What was cleared meanwhile is not kept here either; what found no server is.
             if is_kept || here.server()?.client().is_paused() {
-                let left = left(self.memo.options().fresh_for());
+                let left = Ttl::from(self.memo.options().fresh_for());
                 watch.keep_stored(here.store()?, full, None, &answer, pickle, left);
             }
         }

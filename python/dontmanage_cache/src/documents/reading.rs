@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use super::writes::Writes;
 use crate::arguments::lifetime;
-use crate::cache::{Cache, Here, left as time_left};
+use crate::cache::{Cache, Here};
 use crate::context::{Frame, no_site};
 use crate::error::CacheError;
 use crate::local_copy::LocalCopy;
@@ -97,7 +97,7 @@ impl Documents {
                 if let Some(lease) = lease {
                     py.detach(|| documents.fill(lease, bytes, lifetime));
                 }
-                (document, bytes.len(), time_left(lifetime))
+                (document, bytes.len(), lifetime.into())
             }
         };
         if let Some(watch) = watch
@@ -141,7 +141,7 @@ impl Documents {
                 if let Some(lease) = lease {
                     py.detach(|| documents.fill(lease, bytes, lifetime));
                 }
-                (time, pickle, time_left(lifetime))
+                (time, pickle, lifetime.into())
             }
         };
         if let Some(watch) = watch
